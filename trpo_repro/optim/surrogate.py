@@ -1,0 +1,109 @@
+"""The surrogate objective of Eq. (14), its gradient, and the KL divergence, over a whole batch.
+
+A batch is worked through in chunks that fit the cache, on several threads; the chunks' float64
+sums are added in order, so that the number of threads moves no bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trpo_repro.parallel import Workers
+from trpo_repro.policies.policy import Policy
+from trpo_repro.types import chunks
+
+CHUNK = 8192  # rows at a time
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the update sees.
+
+    Attributes:
+        observations: (N, D) float32, normalised.
+        actions: (N, A) as sampled.
+        advantages: (N,) float32.
+    """
+
+    observations: Tensor
+    actions: Tensor
+    advantages: Tensor
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.advantages)
+
+
+class Evaluation(NamedTuple):
+    """The surrogate and the divergence of one candidate θ.
+
+    Attributes:
+        gain: L(θ) − L(θ_old), in the unit of the advantages.
+        kl_mean: mean over states of KL(π_old ‖ π_θ), nats.
+        kl_max: the maximum over the batch's states, nats.
+    """
+
+    gain: float
+    kl_mean: float
+    kl_max: float
+
+
+class Surrogate:
+    """L_old(θ) = mean of π_θ(a|s)/π_old(a|s) · A(s, a) over one batch (Eq. 14).
+
+    Actions were sampled from q = π_old, so the importance weight is the ratio of the two.
+    """
+
+    def __init__(self, policy: Policy, theta_old: Tensor, batch: Batch, workers: Workers) -> None:
+        """Compute the old distribution μ_old and log π_old of every row."""
+        self.policy, self.theta_old, self.batch, self.workers = policy, theta_old, batch, workers
+        self.slices = list(chunks(len(batch), CHUNK))
+        self.mu_old = torch.empty(len(batch), policy.distribution.size)
+        self.log_prob_old = torch.empty(len(batch))
+
+        def remember(rows: slice) -> None:
+            with torch.no_grad():
+                mu = policy.mu(theta_old, batch.observations[rows])
+                self.mu_old[rows] = mu
+                self.log_prob_old[rows] = policy.distribution.log_prob(mu, batch.actions[rows])
+
+        workers.map(remember, self.slices)
+
+    def gradient(self) -> Tensor:
+        """Return g = ∇L at θ_old, (P,) float64.
+
+        Raises:
+            AssertionError: A ratio at θ_old is not exactly 1: the batch was not made by θ_old.
+        """
+
+        def part(rows: slice) -> Tensor:
+            theta = self.theta_old.clone().requires_grad_()
+            mu = self.policy.mu(theta, self.batch.observations[rows])
+            log_prob = self.policy.distribution.log_prob(mu, self.batch.actions[rows])
+            ratio = torch.exp(log_prob - self.log_prob_old[rows])
+            assert bool((ratio == 1.0).all()), "π_θ/π_old is not 1 at θ_old"
+            total = (ratio * self.batch.advantages[rows]).sum()
+            return torch.autograd.grad(total, theta)[0].double()
+
+        return torch.stack(self.workers.map(part, self.slices)).sum(dim=0) / len(self.batch)
+
+    def evaluate(self, theta: Tensor) -> Evaluation:
+        """Return gain and divergence of `theta`, on every row of the batch."""
+
+        def part(rows: slice) -> tuple[float, float, float]:
+            with torch.no_grad():
+                mu = self.policy.mu(theta, self.batch.observations[rows])
+                log_prob = self.policy.distribution.log_prob(mu, self.batch.actions[rows])
+                ratio_minus_one = torch.expm1(log_prob - self.log_prob_old[rows])
+                gain = torch.dot(ratio_minus_one, self.batch.advantages[rows])
+                kl = self.policy.distribution.kl(self.mu_old[rows], mu)
+                return float(gain), float(kl.sum(dtype=torch.float64)), float(kl.max())
+
+        parts = self.workers.map(part, self.slices)
+        count = len(self.batch)
+        gain, kl_sum = sum(p[0] for p in parts), sum(p[1] for p in parts)
+        return Evaluation(gain / count, kl_sum / count, max(p[2] for p in parts))

@@ -1,0 +1,1 @@
+"""Policies: networks that output the parameters μ of an action distribution."""

@@ -1,0 +1,165 @@
+"""Action distributions as functions of their parameter vector μ (App. C.1 and D).
+
+A network maps a state to μ; everything here works row by row on (n, dim μ) tensors. M, the Fisher
+information of the distribution in μ, is kl''(μ, μ_old) at μ = μ_old in Eq. (57).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+class Distribution(Protocol):
+    """One family of action distributions.
+
+    Attributes:
+        size: dim μ.
+    """
+
+    size: int
+
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+        """Draw `shape` + (A,) numbers that `sample` turns into actions."""
+
+    def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
+        """Return (n, A) actions: the same noise gives the same action."""
+
+    def mode(self, mu: Tensor) -> Tensor:
+        """Return the (n, A) most probable actions."""
+
+    def log_prob(self, mu: Tensor, actions: Tensor) -> Tensor:
+        """Return (n,) log π(a|s) in nats."""
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return (n,) KL(old ‖ new) in nats, in that order."""
+
+    def entropy(self, mu: Tensor) -> Tensor:
+        """Return (n,) entropies in nats."""
+
+    def fisher_product(self, mu: Tensor, tangent: Tensor) -> Tensor:
+        """Return M·tangent, (n, dim μ)."""
+
+
+class DiagonalGaussian:
+    """N(mean, diag(std²)) with μ = [mean, log std] (App. D, with log std in place of std)."""
+
+    def __init__(self, dimension: int) -> None:
+        """Describe actions of `dimension` reals."""
+        self.dimension = dimension
+        self.size = 2 * dimension
+
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+        """Draw standard normal numbers."""
+        return torch.from_numpy(rng.standard_normal((*shape, self.dimension), dtype=np.float32))
+
+    def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
+        """Return mean + std · noise."""
+        mean, log_std = mu.chunk(2, dim=-1)
+        return torch.addcmul(mean, log_std.exp(), noise)
+
+    def mode(self, mu: Tensor) -> Tensor:
+        """Return the mean."""
+        return mu[..., : self.dimension]
+
+    def log_prob(self, mu: Tensor, actions: Tensor) -> Tensor:
+        """Return the log density."""
+        mean, log_std = mu.chunk(2, dim=-1)
+        z = (actions - mean) * torch.exp(-log_std)
+        return -(0.5 * z.square() + log_std).sum(dim=-1) - 0.5 * LOG_2PI * self.dimension
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return Σ log(σ_new/σ_old) + (σ_old² + (m_old − m_new)²) / 2σ_new² − ½."""
+        old_mean, old_log_std = old.chunk(2, dim=-1)
+        new_mean, new_log_std = new.chunk(2, dim=-1)
+        shrink = old_log_std - new_log_std
+        distance = (old_mean - new_mean) * torch.exp(-new_log_std)
+        # expm1 keeps the tiny divergences of small steps from drowning in 1 - 1.
+        return 0.5 * (torch.expm1(2.0 * shrink) - 2.0 * shrink + distance.square()).sum(dim=-1)
+
+    def entropy(self, mu: Tensor) -> Tensor:
+        """Return the differential entropy."""
+        log_std = mu[..., self.dimension :]
+        return log_std.sum(dim=-1) + 0.5 * (1.0 + LOG_2PI) * self.dimension
+
+    def fisher_product(self, mu: Tensor, tangent: Tensor) -> Tensor:
+        """Return M·tangent with M = diag(1/σ², 2)."""
+        log_std = mu[..., self.dimension :]
+        mean_part, log_std_part = tangent.chunk(2, dim=-1)
+        return torch.cat([mean_part * torch.exp(-2.0 * log_std), 2.0 * log_std_part], dim=-1)
+
+
+class FactoredCategorical:
+    """One independent categorical per factor of the action, μ their logits (App. D).
+
+    Deviation: the paper's μ are the probabilities after the softmax, ours the logits before it.
+    J and M change with it, JᵀMJ does not.
+    """
+
+    def __init__(self, categories: Sequence[int]) -> None:
+        """Describe actions of one category for each entry of `categories`."""
+        self.categories = list(categories)
+        self.size = sum(categories)
+
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+        """Draw numbers uniform on [0, 1)."""
+        drawn: NDArray[np.float32] = rng.random((*shape, len(self.categories)), dtype=np.float32)
+        return torch.from_numpy(drawn)
+
+    def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
+        """Invert each factor's cumulative distribution at its noise."""
+        picks = []
+        for factor, logits in enumerate(self._split(mu)):
+            cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
+            above = (noise[..., factor, None] >= cumulative[..., :-1]).sum(dim=-1)
+            picks.append(above)
+        return torch.stack(picks, dim=-1)
+
+    def mode(self, mu: Tensor) -> Tensor:
+        """Return each factor's likeliest category."""
+        return torch.stack([logits.argmax(dim=-1) for logits in self._split(mu)], dim=-1)
+
+    def log_prob(self, mu: Tensor, actions: Tensor) -> Tensor:
+        """Return the sum of the factors' log probabilities."""
+        terms = [
+            logits.log_softmax(dim=-1).gather(-1, actions[..., factor, None])[..., 0]
+            for factor, logits in enumerate(self._split(mu))
+        ]
+        return torch.stack(terms).sum(dim=0)
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return Σ p_old (log p_old − log p_new), over categories and factors."""
+        total = torch.zeros(old.shape[:-1])
+        for old_logits, new_logits in zip(self._split(old), self._split(new), strict=True):
+            old_log, new_log = old_logits.log_softmax(dim=-1), new_logits.log_softmax(dim=-1)
+            total = total + (old_log.exp() * (old_log - new_log)).sum(dim=-1)
+        return total
+
+    def entropy(self, mu: Tensor) -> Tensor:
+        """Return −Σ p log p, over categories and factors."""
+        total = torch.zeros(mu.shape[:-1])
+        for logits in self._split(mu):
+            log_probabilities = logits.log_softmax(dim=-1)
+            total = total - (log_probabilities.exp() * log_probabilities).sum(dim=-1)
+        return total
+
+    def fisher_product(self, mu: Tensor, tangent: Tensor) -> Tensor:
+        """Return M·tangent with M = diag(p) − ppᵀ for each factor."""
+        products = []
+        for logits, direction in zip(self._split(mu), self._split(tangent), strict=True):
+            p = logits.softmax(dim=-1)
+            weighted = p * direction
+            products.append(weighted - p * weighted.sum(dim=-1, keepdim=True))
+        return torch.cat(products, dim=-1)
+
+    def _split(self, mu: Tensor) -> tuple[Tensor, ...]:
+        """Return the columns of each factor."""
+        return mu.split(self.categories, dim=-1)

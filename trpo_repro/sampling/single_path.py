@@ -1,0 +1,260 @@
+"""Single-path sampling (Sec. 5.1): whole trajectories of the current policy.
+
+The batch is cut into groups of simulators. A group is a pure function of the policy and of its own
+random streams, so that groups may run in any order, on any number of threads or machines.
+
+Every episode that is started is run to its end and counts. A group starts a new episode only
+while the steps that it has committed to, those taken plus those that its running episodes will
+probably still take, are below its share of the batch. So no episode is dropped for being long and
+none is cut, and `return_mean` is that of whole episodes whatever the size of the batch (up to the
+bias of order 1/episodes that any rule has which stops at a number of steps). The price is that a
+batch holds about the steps that were asked for, and that its simulated steps are those counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trpo_repro.errors import SimulationDiverged
+from trpo_repro.parallel import Workers
+from trpo_repro.policies.policy import Policy
+from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.types import Simulator, States, Trajectories
+
+NOISE_STEPS = 64  # control steps whose noise is drawn at once
+ROWS_PER_GROUP = 25  # fewer, and Python's share of a step shows
+MOST_GROUPS = 8  # enough to share out; more would only be smaller
+
+Streams = Callable[[str, int], np.random.Generator]
+"""Makes the generator for a (purpose, group)."""
+
+
+def group_count(steps: int, horizon: int) -> int:
+    """Return how many groups sample a batch: a function of the batch, not of the machine."""
+    return max(1, min(MOST_GROUPS, steps // horizon // ROWS_PER_GROUP))
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Collects batches of complete episodes from one task with one policy architecture.
+
+    Attributes:
+        simulator: The task.
+        policy: The architecture; its parameters come with each call.
+        workers: The threads that groups run on.
+        greedy: Take the distribution's mode instead of sampling.
+    """
+
+    simulator: Simulator
+    policy: Policy
+    workers: Workers
+    greedy: bool = False
+
+    def batch(
+        self,
+        theta: torch.Tensor,
+        normaliser: Normaliser,
+        streams: Streams,
+        *,
+        steps: int,
+        expected_length: float,
+    ) -> Trajectories:
+        """Sample about `steps` control steps.
+
+        Args:
+            theta: Policy parameters.
+            normaliser: Frozen observation normalisation.
+            streams: Random streams of this batch.
+            steps: Control steps to commit to.
+            expected_length: Length of an episode in the previous batch; 0 if there was none.
+        """
+        groups = group_count(steps, self.simulator.horizon)
+        rows = max(1, steps // self.simulator.horizon // groups)
+
+        def sample(group: int) -> Trajectories:
+            share = steps // groups + (group < steps % groups)
+            plan = _Plan(share, math.inf, expected_length)
+            return self._sample_group(theta, normaliser, streams, group, rows=rows, plan=plan)
+
+        return Trajectories.concatenate(self.workers.map(sample, range(groups)))
+
+    def episodes(
+        self, theta: torch.Tensor, normaliser: Normaliser, streams: Streams, *, count: int
+    ) -> Trajectories:
+        """Sample exactly `count` episodes."""
+        groups = max(1, min(MOST_GROUPS, count // ROWS_PER_GROUP))
+
+        def sample(group: int) -> Trajectories:
+            share = count // groups + (group < count % groups)
+            plan = _Plan(math.inf, share, 0.0)
+            return self._sample_group(theta, normaliser, streams, group, rows=share, plan=plan)
+
+        return Trajectories.concatenate(self.workers.map(sample, range(groups)))
+
+    def _sample_group(
+        self,
+        theta: torch.Tensor,
+        normaliser: Normaliser,
+        streams: Streams,
+        group: int,
+        *,
+        rows: int,
+        plan: _Plan,
+    ) -> Trajectories:
+        """Run one group of `rows` simulators until `plan` allows no further episode."""
+        simulator, distribution = self.simulator, self.policy.distribution
+        resets, noise_stream = streams("reset", group), streams("noise", group)
+        record = _Record(simulator.observe)
+        states = simulator.reset(plan.start(rows, running=np.zeros(0, np.int64)), resets)
+        episode = np.arange(len(states))
+        age = np.zeros(len(states), np.int64)
+        step = 0
+        with torch.inference_mode():
+            while len(states):
+                if step % NOISE_STEPS == 0:
+                    noise = distribution.noise(noise_stream, (NOISE_STEPS, rows))
+                observations = simulator.observe(states)
+                mu = self.policy.mu(theta, torch.from_numpy(normaliser(observations)))
+                chosen = (
+                    distribution.mode(mu)
+                    if self.greedy
+                    else distribution.sample(mu, noise[step % NOISE_STEPS, : len(states)])
+                )
+                actions = chosen.numpy()
+                states, rewards, terminated = simulator.step(states, actions)
+                record.add_step(observations, actions, rewards, episode, age)
+                age = age + 1
+                step += 1
+                ended = terminated | (age >= simulator.horizon)
+                if ended.any():
+                    rows_ended = np.flatnonzero(ended)
+                    record.add_ends(rows_ended, episode, age, terminated, states)
+                    plan.finish(age[rows_ended])
+                    states, episode, age = self._replace(
+                        states, episode, age, rows_ended, plan, resets
+                    )
+        return record.trajectories(plan.started)
+
+    def _replace(
+        self,
+        states: States,
+        episode: NDArray[np.int64],
+        age: NDArray[np.int64],
+        ended: NDArray[np.int64],
+        plan: _Plan,
+        resets: np.random.Generator,
+    ) -> tuple[States, NDArray[np.int64], NDArray[np.int64]]:
+        """Restart rows that `ended` as far as the plan allows, and drop the others."""
+        running = np.delete(age, ended)
+        first = plan.started
+        fresh = plan.start(len(ended), running=running)
+        again, gone = ended[:fresh], ended[fresh:]
+        if fresh:
+            states[again] = self.simulator.reset(fresh, resets)
+            episode, age = episode.copy(), age.copy()
+            episode[again] = np.arange(first, first + fresh)
+            age[again] = 0
+        if len(gone):
+            keep = np.ones(len(states), np.bool_)
+            keep[gone] = False
+            states, episode, age = states[keep], episode[keep], age[keep]
+        return states, episode, age
+
+
+@dataclass
+class _Plan:
+    """Decides when a group may start another episode: by steps committed and by episodes."""
+
+    steps: float
+    episodes: float
+    expected_length: float
+    started: int = 0
+    finished_steps: int = 0
+
+    def finish(self, lengths: NDArray[np.int64]) -> None:
+        """Book episodes of these lengths as finished."""
+        self.finished_steps += int(lengths.sum())
+
+    def start(self, wanted: int, *, running: NDArray[np.int64]) -> int:
+        """Start up to `wanted` episodes beside those running, of these ages; return how many."""
+        each = max(self.expected_length, 1.0)
+        committed = self.finished_steps + np.maximum(running, each).sum()
+        room = math.inf if self.steps == math.inf else math.ceil((self.steps - committed) / each)
+        count = int(max(0, min(wanted, room, self.episodes - self.started)))
+        self.started += count
+        return count
+
+
+class _Record:
+    """Collects steps as they come, side by side, and hands them out episode by episode."""
+
+    def __init__(self, observe: Callable[[States], NDArray[np.float32]]) -> None:
+        self._observe = observe
+        self._steps: list[tuple[NDArray[Any], ...]] = []
+        self._ends: list[tuple[NDArray[Any], ...]] = []
+
+    def add_step(self, *columns: NDArray[Any]) -> None:
+        """Note observations, actions, rewards, episode and age, (n, …) each."""
+        self._steps.append(columns)
+
+    def add_ends(
+        self,
+        rows: NDArray[np.int64],
+        episode: NDArray[np.int64],
+        age: NDArray[np.int64],
+        terminated: NDArray[np.bool_],
+        states: States,
+    ) -> None:
+        """Note how the episodes in `rows` ended, and in which of all `states`."""
+        final = states[rows]
+        observed = self._observe(final)
+        self._ends.append((episode[rows], age[rows], terminated[rows], observed, final))
+
+    def trajectories(self, episodes: int) -> Trajectories:
+        """Put every step behind its predecessor of the same episode."""
+        observations, actions, rewards, episode, age = map(np.concatenate, zip(*self._steps))
+        self._check_finite(observations, rewards, episode, age)
+        ended, lengths, terminated, final, states = map(np.concatenate, zip(*self._ends))
+        order = np.argsort(ended)
+        assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
+        lengths = lengths[order]
+        place = (np.cumsum(lengths) - lengths)[episode] + age
+
+        def sort(values: NDArray[Any]) -> NDArray[Any]:
+            result = np.empty_like(values)
+            result[place] = values
+            return result
+
+        return Trajectories(
+            observations=sort(observations),
+            actions=sort(actions),
+            rewards=sort(rewards),
+            lengths=lengths,
+            terminated=terminated[order],
+            final_observations=final[order],
+            final_states=states[order],
+        )
+
+    @staticmethod
+    def _check_finite(
+        observations: NDArray[Any],
+        rewards: NDArray[Any],
+        episode: NDArray[np.int64],
+        age: NDArray[np.int64],
+    ) -> None:
+        """Raise SimulationDiverged at the first number that is none."""
+        good = np.isfinite(rewards) & np.isfinite(observations).all(axis=1)
+        if not good.all():
+            row = int(np.flatnonzero(~good)[0])
+            raise SimulationDiverged(
+                "the simulation gave a reward or observation that is not finite",
+                where=f"episode {episode[row]} of its group, step {age[row]}",
+                fix="use a smaller task.timestep",
+            )

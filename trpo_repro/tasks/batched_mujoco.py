@@ -1,0 +1,109 @@
+"""MuJoCo, many independent copies of one robot at a time, at the engine's own speed.
+
+`mujoco.rollout` advances all rows of a batch inside C++. A state is MuJoCo's full physics state
+(time, positions, velocities) as one float64 row, so saving and restoring a row is copying it. The
+constraint solver starts cold at every control step: its warm start would be hidden state.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import mujoco
+import numpy as np
+from mujoco.rollout import Rollout
+from numpy.typing import NDArray
+
+from trpo_repro.types import Floats
+
+FULL_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
+
+
+class _Engine(threading.local):
+    """What one sampling thread steps with: scratch data, physics threads, output buffers."""
+
+    rollout: Rollout | None = None
+    data: list[mujoco.MjData]
+    states: NDArray[np.float64]
+    sensors: NDArray[np.float64]
+
+
+class BatchedMujoco:
+    """Advances rows of full physics states of one model, `frame_skip` physics steps at a time."""
+
+    def __init__(self, model: mujoco.MjModel, *, frame_skip: int, threads: int = 1) -> None:
+        """Prepare `model` for batches.
+
+        Args:
+            model: The robot. Its automatic reset of diverged states is switched off here, so
+                that divergence shows instead of looking like a fresh start.
+            frame_skip: Physics steps to one control step.
+            threads: Physics threads of each thread that calls `advance`.
+        """
+        model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        self.model = model
+        self.frame_skip = frame_skip
+        self.control_period: float = model.opt.timestep * frame_skip  # seconds
+        self.state_size = mujoco.mj_stateSize(model, FULL_PHYSICS)
+        self._threads = threads
+        self._models: list[mujoco.MjModel] = []
+        self._engine = _Engine()
+        self.neutral_state = np.empty(self.state_size)
+        data = mujoco.MjData(model)
+        mujoco.mj_getState(model, data, self.neutral_state, FULL_PHYSICS)
+
+    def positions(self, states: Floats) -> Floats:
+        """Return the (n, nq) generalised positions."""
+        return states[:, 1 : 1 + self.model.nq]
+
+    def velocities(self, states: Floats) -> Floats:
+        """Return the (n, nv) generalised velocities."""
+        return states[:, 1 + self.model.nq : 1 + self.model.nq + self.model.nv]
+
+    def perturbed(self, count: int, scale: float, rng: np.random.Generator) -> Floats:
+        """Return `count` neutral states, each position and velocity off by uniform ± `scale`."""
+        states = np.tile(self.neutral_state, (count, 1))
+        states[:, 1:] += rng.uniform(-scale, scale, (count, self.state_size - 1))
+        return states
+
+    def advance(self, states: Floats, controls: Floats) -> tuple[Floats, Floats]:
+        """Hold `controls` for one control step.
+
+        Args:
+            states: (n, state_size) float64.
+            controls: (n, nu) float64.
+
+        Returns:
+            The next states, and the (n, nsensordata) sensor readings of the last physics step.
+        """
+        rows = len(states)
+        engine = self._thread_engine(rows)
+        held = np.repeat(controls[:, None, :], self.frame_skip, axis=1)
+        engine.rollout.rollout(  # type: ignore[union-attr]
+            self._models[:rows],
+            engine.data,
+            np.ascontiguousarray(states),
+            held,
+            skip_checks=True,
+            nstep=self.frame_skip,
+            state=engine.states[:rows],
+            sensordata=engine.sensors[:rows],
+            chunk_size=max(1, -(-rows // self._threads)),
+        )
+        return engine.states[:rows, -1].copy(), engine.sensors[:rows, -1].copy()
+
+    def _thread_engine(self, rows: int) -> _Engine:
+        """Return the calling thread's engine with room for `rows`."""
+        engine = self._engine
+        if engine.rollout is None:
+            engine.data = [mujoco.MjData(self.model) for _ in range(self._threads)]
+            engine.rollout = Rollout(nthread=self._threads if self._threads > 1 else 0)
+            engine.states = np.empty((0, self.frame_skip, self.state_size))
+        if len(engine.states) < rows:
+            engine.states = np.empty((rows, self.frame_skip, self.state_size))
+            engine.sensors = np.empty((rows, self.frame_skip, self.model.nsensordata))
+        if len(self._models) < rows:
+            self._models = [self.model] * rows
+        return engine
+
+

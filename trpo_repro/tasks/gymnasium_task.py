@@ -1,0 +1,119 @@
+"""Any Gymnasium environment as a simulator: one environment object a row."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from trpo_repro.errors import ConfigError, MissingDependency
+from trpo_repro.tasks.locomotion import Locomotion
+from trpo_repro.types import ActionSpace, Simulator, States, Transition
+
+BATCHED = {"Swimmer-v5": "swimmer", "Hopper-v5": "hopper", "Walker2d-v5": "walker"}
+"""Environments whose dynamics, reward and observation the batched engine reproduces."""
+
+
+def make_gymnasium(*, id: str, horizon: int | None, batched: bool, threads: int = 1) -> Simulator:
+    """Return environment `id`, on the batched engine where that agrees with Gymnasium.
+
+    Args:
+        id: A registered environment such as `Hopper-v5`.
+        horizon: Steps of a full episode; None takes the environment's own limit.
+        batched: False steps Gymnasium's own objects even where the engine could.
+        threads: Physics threads of each sampling thread.
+
+    Raises:
+        ConfigError: Unknown environment, no time limit, or spaces no policy here can serve.
+        MissingDependency: The environment needs a package that is not installed.
+    """
+    try:
+        spec = gymnasium.spec(id)
+    except (gymnasium.error.NameNotFound, gymnasium.error.UnregisteredEnv) as error:
+        raise ConfigError(
+            f"unknown Gymnasium environment {id!r}",
+            where="task.id",
+            fix="see python -c 'import gymnasium; gymnasium.pprint_registry()'",
+        ) from error
+    limit = horizon or spec.max_episode_steps
+    if limit is None:
+        raise ConfigError(f"{id} has no time limit", where="task.id", fix="set task.horizon=…")
+    if batched and id in BATCHED:
+        return Locomotion(BATCHED[id], horizon=limit, gymnasium_style=True, threads=threads)
+    return GymnasiumTask(id, horizon=limit)
+
+
+class GymnasiumTask:
+    """Rows of Gymnasium's own environment objects, stepped one by one in Python.
+
+    A state is the environment object itself, in an object array; `copy` makes deep copies, which
+    step and restore on their own.
+    """
+
+    def __init__(self, id: str, *, horizon: int) -> None:
+        """Make a prototype of environment `id`; every reset copies it."""
+        try:
+            self._prototype = gymnasium.make(id).unwrapped
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise MissingDependency(str(error), where=f"task.id={id}") from error
+        observations = self._prototype.observation_space
+        if not isinstance(observations, spaces.Box):
+            raise ConfigError(f"{id} observes {observations}", where="task.id", fix="use a Box")
+        self.observation_size = int(np.prod(observations.shape))
+        self.actions = _action_space(id, self._prototype.action_space)
+        self.horizon = horizon
+
+    def reset(self, count: int, rng: np.random.Generator) -> States:
+        """Return `count` environments, each reset with a seed of its own."""
+        states = np.empty(count, dtype=object)
+        for row, seed in enumerate(rng.integers(2**31, size=count)):
+            environment = copy.deepcopy(self._prototype)
+            observation, _ = environment.reset(seed=int(seed))
+            states[row] = (environment, observation)
+        return states
+
+    def observe(self, states: States) -> NDArray[np.float32]:
+        """Return the (n, D) observations that came with the last step."""
+        rows = [np.asarray(observation, np.float32).ravel() for _, observation in states]
+        return np.stack(rows) if rows else np.empty((0, self.observation_size), np.float32)
+
+    def step(self, states: States, actions: NDArray[Any]) -> Transition:
+        """Step each environment in place with its action, clipped to the action space's box."""
+        after = np.empty(len(states), dtype=object)
+        rewards, terminated = np.empty(len(states)), np.empty(len(states), dtype=np.bool_)
+        for row, ((environment, _), action) in enumerate(zip(states, actions, strict=True)):
+            result = environment.step(_native(action, environment.action_space))
+            observation, rewards[row], terminated[row] = result[0], result[1], result[2]
+            after[row] = (environment, observation)
+        return Transition(after, rewards, terminated)
+
+    def copy(self, states: States) -> States:
+        """Return deep copies of the environments."""
+        copies = np.empty(len(states), dtype=object)
+        for row, state in enumerate(states):
+            copies[row] = copy.deepcopy(state)
+        return copies
+
+
+def _action_space(id: str, space: spaces.Space[Any]) -> ActionSpace:
+    """Translate Gymnasium's action space."""
+    if isinstance(space, spaces.Box):
+        return ActionSpace("continuous", (int(np.prod(space.shape)),))
+    if isinstance(space, spaces.Discrete):
+        return ActionSpace("discrete", (int(space.n),))
+    if isinstance(space, spaces.MultiDiscrete):
+        return ActionSpace("discrete", tuple(int(n) for n in space.nvec))
+    raise ConfigError(f"{id} acts in {space}", where="task.id", fix="use a Box or Discrete")
+
+
+def _native(action: NDArray[Any], space: spaces.Space[Any]) -> Any:
+    """Return one row of actions as the environment expects it."""
+    if isinstance(space, spaces.Box):
+        return np.clip(action.reshape(space.shape), space.low, space.high).astype(space.dtype)
+    if isinstance(space, spaces.Discrete):
+        return int(action[0]) + int(space.start)
+    return action
