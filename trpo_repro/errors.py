@@ -19,6 +19,7 @@ class TrpoError(Exception):
             where: The file, key or component that it happened to.
             fix: What the user can do about it.
         """
+        self.what, self.where, self.fix = what, where, fix
         message = what
         if where:
             message += f" ({where})"

@@ -35,6 +35,7 @@ class SinglePath:
         discount: γ.
         lambda_: λ of the advantage estimator; 1 is Monte Carlo.
         normalise: Whether the policy sees normalised observations.
+        device: Where torch computes the update.
     """
 
     sampler: Sampler
@@ -45,6 +46,7 @@ class SinglePath:
     discount: float
     lambda_: float
     normalise: bool
+    device: str = "cpu"
 
     def initial(self) -> Arrays:
         """Draw the first policy."""
@@ -76,16 +78,21 @@ class SinglePath:
         sampled = time.perf_counter()
         batch, age, returns = self._estimate(trajectories, normaliser, arrays["baseline"])
         # Steps 2 and 3: estimated objective and constraint, approximately solved.
-        surrogate = Surrogate(self.sampler.policy, theta, batch, self.workers)
+        surrogate = Surrogate(
+            self.sampler.policy, theta.to(self.device), batch.to(self.device), self.workers
+        )
         result = self.trust_region.step(surrogate, stream(self.seed, iteration, "fisher"))
-        observations = batch.observations.numpy()
         fitted = self.baseline.fit(
-            arrays["baseline"], observations, age, returns, stream(self.seed, iteration, "fit")
+            arrays["baseline"],
+            batch.observations.numpy(),
+            age,
+            returns,
+            stream(self.seed, iteration, "fit"),
         )
         if self.normalise:
             normaliser = normaliser.updated(trajectories.observations)
         new_arrays = {
-            "theta": result.theta.numpy(),
+            "theta": result.theta.cpu().numpy(),
             "baseline": fitted,
             "expected_length": np.array(trajectories.lengths.mean()),
             **normaliser.arrays(),

@@ -1,0 +1,1 @@
+"""Optimisation: surrogate, Fisher-vector products, conjugate gradients, the step."""

@@ -33,6 +33,12 @@ class Batch:
     actions: Tensor
     advantages: Tensor
 
+    def to(self, device: str) -> Batch:
+        """Return the batch on `device` (itself where it is there already)."""
+        return Batch(
+            self.observations.to(device), self.actions.to(device), self.advantages.to(device)
+        )
+
     def __len__(self) -> int:
         """Return N."""
         return len(self.advantages)
@@ -62,8 +68,9 @@ class Surrogate:
         """Compute the old distribution μ_old and log π_old of every row."""
         self.policy, self.theta_old, self.batch, self.workers = policy, theta_old, batch, workers
         self.slices = list(chunks(len(batch), CHUNK))
-        self.mu_old = torch.empty(len(batch), policy.distribution.size)
-        self.log_prob_old = torch.empty(len(batch))
+        device = theta_old.device
+        self.mu_old = torch.empty(len(batch), policy.distribution.size, device=device)
+        self.log_prob_old = torch.empty(len(batch), device=device)
 
         def remember(rows: slice) -> None:
             with torch.no_grad():

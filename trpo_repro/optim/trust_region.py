@@ -122,10 +122,11 @@ class TrustRegion:
         count = len(surrogate.batch)
         size = max(1, round(self.fisher_fraction * count))
         rows = torch.from_numpy(np.sort(rng.choice(count, size, replace=False, shuffle=False)))
+        observations = surrogate.batch.observations
         return AnalyticFisher(
             surrogate.policy,
             surrogate.theta_old,
-            surrogate.batch.observations[rows],
+            observations[rows.to(observations.device)],
             damping=self.damping,
             workers=surrogate.workers,
         )

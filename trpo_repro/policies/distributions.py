@@ -137,7 +137,7 @@ class FactoredCategorical:
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Return Σ p_old (log p_old − log p_new), over categories and factors."""
-        total = torch.zeros(old.shape[:-1])
+        total = old.new_zeros(old.shape[:-1])
         for old_logits, new_logits in zip(self._split(old), self._split(new), strict=True):
             old_log, new_log = old_logits.log_softmax(dim=-1), new_logits.log_softmax(dim=-1)
             total = total + (old_log.exp() * (old_log - new_log)).sum(dim=-1)
@@ -145,7 +145,7 @@ class FactoredCategorical:
 
     def entropy(self, mu: Tensor) -> Tensor:
         """Return −Σ p log p, over categories and factors."""
-        total = torch.zeros(mu.shape[:-1])
+        total = mu.new_zeros(mu.shape[:-1])
         for logits in self._split(mu):
             log_probabilities = logits.log_softmax(dim=-1)
             total = total - (log_probabilities.exp() * log_probabilities).sum(dim=-1)

@@ -1,0 +1,1 @@
+"""Estimation from simulation: trajectories, returns, baselines, normalisation."""

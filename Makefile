@@ -1,0 +1,41 @@
+# The one interface. `make demo` and `make test` set up everything that they need by themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: help setup demo test check bench figures clean
+
+help:
+	@echo "make demo     set up, train cart-pole and swimmer, draw their learning curves"
+	@echo "make test     set up, run the tests"
+	@echo "make check    set up, lint, types, layers"
+	@echo "make bench    set up, measure speed against the physics engine's own"
+	@echo "make figures  set up, draw the figures from stored results, without training"
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup
+	$(BIN)/trpo-repro run task=cartpole results_dir=demo
+	$(BIN)/trpo-repro run task=swimmer iterations=60 results_dir=demo
+	$(BIN)/trpo-repro curves demo --output demo/learning-curves.png
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/trpo-repro bench
+
+clean:
+	rm -rf $(VENV) demo build dist

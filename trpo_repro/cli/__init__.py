@@ -1,0 +1,1 @@
+"""The command line: thin entry points that import what they need when they need it."""

@@ -1,0 +1,189 @@
+"""From command-line overrides to checked configurations, by way of Hydra's composition."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import trpo_repro
+from trpo_repro.config import RunConfig, parse, suggestion
+from trpo_repro.errors import ConfigError
+
+
+def config_folder() -> Path:
+    """Return `conf/`: inside the installed package, or beside it in a checkout."""
+    package = Path(trpo_repro.__file__).parent
+    shipped = package / "conf"
+    return shipped if shipped.is_dir() else package.parent / "conf"
+
+
+def groups() -> dict[str, list[str]]:
+    """Return the config groups and what can be chosen in each."""
+    folders = sorted(f for f in config_folder().iterdir() if f.is_dir())
+    return {f.name: sorted(p.stem for p in f.glob("*.yaml")) for f in folders if f.name != "hydra"}
+
+
+def run_config(overrides: Sequence[str]) -> RunConfig:
+    """Return the checked configuration of one run.
+
+    Args:
+        overrides: Words such as `task=hopper` and `algo.stepsize=0.03`.
+
+    Raises:
+        ConfigError: Whatever is wrong with them.
+    """
+    parsed = parse_overrides(overrides)
+    for override in parsed:
+        if override.key_or_group.split(".")[0].split("/")[0] == "hydra":
+            raise ConfigError(
+                f"'{override.key_or_group}' does nothing in a single run",
+                fix="add -m, or take it out",
+            )
+        if override.is_sweep_override():
+            raise ConfigError(
+                f"'{override.input_line}' names several values", fix="add -m to run them all"
+            )
+    return _checked(parsed)
+
+
+def sweep_overrides(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of every job of a `-m` command, each checked.
+
+    Args:
+        overrides: As for `run_config`, where a value may be a list, and `hydra/…` keys may choose
+            and configure a launcher.
+
+    Raises:
+        ConfigError: One of the jobs, or a `hydra` key, is wrong.
+    """
+    parsed = parse_overrides(overrides)
+    ours = [o for o in parsed if not _is_hydra(o)]
+    _check_hydra([o for o in parsed if _is_hydra(o)])
+    axes = []
+    for override in ours:
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            if override.value_type == ValueType.RANGE_SWEEP or override.is_choice_sweep():
+                axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+                continue
+            if override.value_type == ValueType.GLOB_CHOICE_SWEEP:
+                axes.append([f"{key}={name}" for name in _globbed(override)])
+                continue
+            raise ConfigError(f"'{override.input_line}' cannot be swept", fix="list the values")
+        axes.append([override.input_line])
+    jobs = [list(job) for job in itertools.product(*axes)]
+    for job in jobs:
+        run_config(job)
+    return jobs
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Parse the words of a command line by Hydra's grammar."""
+    try:
+        return OverridesParser.create().parse_overrides(list(overrides))
+    except (OverrideParseException, HydraException) as error:
+        raise ConfigError(
+            " ".join(str(error).split("\n")[0].split()), fix="write overrides as key=value"
+        ) from error
+
+
+def _is_hydra(override: Override) -> bool:
+    return override.key_or_group.replace("/", ".").split(".")[0] == "hydra"
+
+
+def _globbed(override: Override) -> list[str]:
+    value: Any = override.value()
+    choices = groups().get(override.key_or_group)
+    if choices is None:
+        raise ConfigError(f"'{override.input_line}': only task and algo can be globbed")
+    return list(value.filter(choices))
+
+
+def _checked(parsed: Sequence[Override]) -> RunConfig:
+    """Compose, resolve and check."""
+    choices = groups()
+    chosen = [o for o in parsed if o.key_or_group in choices]
+    for override in chosen:
+        name = str(override.value())
+        if name not in choices[override.key_or_group]:
+            kind = "algorithm" if override.key_or_group == "algo" else override.key_or_group
+            raise ConfigError(f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group]))
+    base = _compose([o.input_line or "" for o in chosen])
+    known = set(_leaves(base)) | set(choices)
+    for override in parsed:
+        _check_key(override, base, known)
+    composed = _compose([o.input_line or "" for o in parsed])
+    _check_scale(composed)
+    try:
+        container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    assert isinstance(container, dict)
+    return parse({str(key): value for key, value in container.items()})
+
+
+def _check_key(override: Override, base: DictConfig, known: set[str]) -> None:
+    """Refuse a key that the chosen task and algorithm do not have, naming its neighbour."""
+    key = override.key_or_group
+    if key in known:
+        if override.is_delete():
+            raise ConfigError(f"'{key}' cannot be deleted")
+        return
+    if OmegaConf.select(base, key, throw_on_missing=False) is not None:
+        raise ConfigError(f"'{key}' is a group of settings", fix=f"set one of them: {key}.…=…")
+    raise ConfigError(f"unknown key '{key}'" + suggestion(key, known))
+
+
+def _check_scale(composed: DictConfig) -> None:
+    """Refuse a scale that the task has no sizes for, before interpolation stumbles over it."""
+    sizes = [str(name) for name in composed.task.sizes]
+    if composed.scale not in sizes:
+        raise ConfigError(f"scale must be one of {', '.join(sizes)}, got {composed.scale}")
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    """Let Hydra put the files and `overrides` together."""
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+            return compose("config", overrides=overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+
+
+def _leaves(config: DictConfig, prefix: str = "") -> list[str]:
+    """Return the full names of all settings."""
+    names = []
+    for key in config:
+        node = config._get_node(key)
+        full = f"{prefix}{key}"
+        if isinstance(node, DictConfig) and full != "task.sizes":
+            names += _leaves(node, full + ".")
+        else:
+            names.append(full)
+    return names
+
+
+def _check_hydra(overrides: Sequence[Override]) -> None:
+    """Refuse `hydra.…` keys that Hydra does not know: it would take them in silence."""
+    if not overrides:
+        return
+    lines = [o.input_line or "" for o in overrides]
+    groups_only = [line for o, line in zip(overrides, lines, strict=True) if "/" in o.key_or_group]
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+            base = compose("config", overrides=groups_only, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    for override in overrides:
+        key = override.key_or_group
+        if "/" not in key and key not in _leaves(base.hydra, "hydra."):
+            raise ConfigError(f"unknown key '{key}'" + suggestion(key, _leaves(base.hydra, "hydra.")))

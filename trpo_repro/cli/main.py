@@ -1,0 +1,125 @@
+"""`trpo-repro`: the words of the command line, and what a failure looks like.
+
+Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from trpo_repro import __version__
+from trpo_repro.errors import TrpoError
+
+EXAMPLES = """examples:
+  trpo-repro run task=cartpole                          train, a few seconds
+  trpo-repro run task=hopper seed=1 algo.stepsize=0.03  another seed and stepsize
+  trpo-repro run -m task=hopper,walker seed=0,1,2       a sweep, one run after the other
+
+Run the same command again to continue what was interrupted.
+"""
+RUN_EPILOG = """overrides are Hydra's: key=value, task=… and algo=… choose a file of conf/.
+`trpo-repro list` shows the tasks and algorithms; `trpo-repro list task=hopper` every key.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="trpo-repro",
+        description="Reproduce Trust Region Policy Optimization (Schulman et al., 2015).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"trpo-repro {__version__}")
+    top.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, summary: str, epilog: str = "") -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        # SUPPRESS: without it the command's default would overwrite `trpo-repro --debug …`.
+        sub.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
+        )
+        return sub
+
+    run = command("run", "train, or continue training", RUN_EPILOG)
+    run.add_argument("overrides", nargs="*", metavar="key=value", help="settings")
+    run.add_argument("-m", "--multirun", action="store_true", help="run every combination")
+    run.add_argument(
+        "--restart", action="store_true", help="keep the run's old folder aside and begin anew"
+    )
+
+    lists = command("list", "show tasks, algorithms and every setting")
+    lists.add_argument("overrides", nargs="*", metavar="key=value", help="settings to show")
+
+    evaluate = command("evaluate", "play a trained policy and report its score")
+    evaluate.add_argument("run", metavar="RUN", help="the run's folder")
+    evaluate.add_argument("--episodes", type=_count, default=100, help="default: 100")
+    evaluate.add_argument("--greedy", action="store_true", help="play the likeliest action")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the episodes; default: 0")
+    evaluate.add_argument("--json", action="store_true", help="print JSON, scores included")
+
+    curves = command("curves", "draw learning curves of stored runs")
+    curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")
+    curves.add_argument("--output", default="learning-curves.png", help="the picture's path")
+
+    bench = command("bench", "measure speed against the physics engine's own, as ratios")
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.add_argument("--quick", action="store_true", help="small sizes, for a first look")
+    bench.add_argument("--only", metavar="NAME", help="only measurements whose name contains NAME")
+
+    command("doctor", "check that this machine has what every task needs")
+    return top
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    top = parser()
+    _complete(top)
+    options = top.parse_args(arguments)
+    if options.command is None:
+        top.print_help()
+        sys.exit(0)
+    try:
+        run: Callable[[argparse.Namespace], int] = import_module(
+            f"trpo_repro.cli.{options.command}"
+        ).main
+        code = run(options)
+        sys.stdout.flush()
+    except TrpoError as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has left; do not complain when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _complete(top: argparse.ArgumentParser) -> None:
+    """Answer the shell's completion request, if this is one."""
+    if "_ARGCOMPLETE" in os.environ:
+        from trpo_repro.cli.completion import answer
+
+        answer(top)

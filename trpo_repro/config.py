@@ -1,0 +1,285 @@
+"""The typed configuration of a run, and its checks.
+
+Hydra composes; this module decides whether the result makes sense. Plain containers come in,
+frozen dataclasses go out, and whatever is wrong raises ConfigError with the key's full name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from trpo_repro.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number."""
+
+    above: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+
+    def problem(self, value: float) -> str | None:
+        """Return what `value` should be, or None where it is."""
+        bounds = [
+            (self.above, lambda b: value > b, ">"),
+            (self.at_least, lambda b: value >= b, ">="),
+            (self.at_most, lambda b: value <= b, "<="),
+            (self.below, lambda b: value < b, "<"),
+        ]
+        wanted = [f"{sign} {bound:g}" for bound, _, sign in bounds if bound is not None]
+        fine = all(holds(bound) for bound, holds, _ in bounds if bound is not None)
+        return None if fine else " and ".join(wanted)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The words that a string may be."""
+
+    choices: tuple[str, ...]
+
+    def problem(self, value: str) -> str | None:
+        """Return what `value` should be, or None where it is."""
+        return None if value in self.choices else "one of " + ", ".join(self.choices)
+
+
+Count = Annotated[int, Range(at_least=1)]
+Positive = Annotated[float, Range(above=0)]
+Fraction = Annotated[float, Range(above=0, at_most=1)]
+
+
+@dataclass(frozen=True)
+class CartpoleTask:
+    """Settings of `task=cartpole`."""
+
+    name: str
+    horizon: Count
+
+
+@dataclass(frozen=True)
+class LocomotionTask:
+    """Settings of `task=swimmer|hopper|walker`."""
+
+    name: str
+    horizon: Count
+    timestep: Annotated[float, Range(above=0, at_most=0.1)]
+    frame_skip: Count
+    integrator: Annotated[str, OneOf(("euler", "implicitfast", "rk4"))]
+
+
+@dataclass(frozen=True)
+class GymTask:
+    """Settings of `task=gym`."""
+
+    name: str
+    id: str
+    horizon: Count | None
+    batched: bool
+
+
+TaskConfig = CartpoleTask | LocomotionTask | GymTask
+TASK_CONFIGS: dict[str, type[TaskConfig]] = {
+    "cartpole": CartpoleTask,
+    "swimmer": LocomotionTask,
+    "hopper": LocomotionTask,
+    "walker": LocomotionTask,
+    "gym": GymTask,
+}
+
+
+@dataclass(frozen=True)
+class SinglePathConfig:
+    """Settings of `algo=single_path`."""
+
+    name: str
+    stepsize: Positive
+    cg_iterations: Count
+    damping: Annotated[float, Range(at_least=0)]
+    fisher_fraction: Fraction
+    line_search_shrink: Annotated[float, Range(above=0, below=1)]
+    max_backtracks: Annotated[int, Range(at_least=0)]
+
+
+ALGORITHM_CONFIGS = {"single_path": SinglePathConfig}
+ALGORITHM_TASKS: dict[str, tuple[str, ...]] = {"single_path": tuple(TASK_CONFIGS)}
+"""Which tasks each algorithm can be run on."""
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """Settings of the policy network."""
+
+    hidden_sizes: tuple[Count, ...]
+    initial_std: Positive
+
+
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """Settings of returns, baseline and normalisation."""
+
+    discount: Annotated[float, Range(at_least=0, at_most=1)]
+    lambda_: Annotated[float, Range(at_least=0, at_most=1)]
+    baseline: Annotated[str, OneOf(("none", "linear", "mlp"))]
+    normalise_observations: bool
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run needs to know."""
+
+    seed: Annotated[int, Range(at_least=0, below=2**63)]
+    scale: Annotated[str, OneOf(("paper", "bench", "smoke"))]
+    steps_per_iter: Count
+    iterations: Count
+    task: TaskConfig
+    policy: PolicyConfig
+    estimator: EstimatorConfig
+    algo: SinglePathConfig
+    results_dir: str
+    threads: Annotated[int, Range(at_least=1, at_most=1024)] | None
+    device: Annotated[str, OneOf(("cpu", "cuda"))]
+    checkpoint_seconds: Annotated[float, Range(at_least=0)]
+    tensorboard: bool
+
+    def science(self) -> dict[str, Any]:
+        """Return what decides the results, less the seed and the number of iterations."""
+        parts = ("steps_per_iter", "task", "policy", "estimator", "algo")
+        return {name: plain(getattr(self, name)) for name in parts}
+
+    def identity(self) -> str:
+        """Return the hash of `science`, 10 hexadecimal digits."""
+        text = json.dumps(self.science(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def task_label(self) -> str:
+        """Return the task's name as a folder: `hopper`, `gym-Hopper-v5`."""
+        if isinstance(self.task, GymTask):
+            return "gym-" + self.task.id.replace("/", "-").replace(":", "-")
+        return self.task.name
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON would hold it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def parse(composed: Mapping[str, Any]) -> RunConfig:
+    """Check a composed configuration.
+
+    Args:
+        composed: Hydra's result as plain dicts, lists and scalars. The table `task.sizes`, from
+            which the two sizes were taken, is ignored.
+
+    Raises:
+        ConfigError: An unknown or missing key, a wrong type or range, or an impossible pair.
+    """
+    values = dict(composed)
+    values["task"] = {k: v for k, v in section(values, "task").items() if k != "sizes"}
+    task_name, algo_name = values["task"].get("name"), section(values, "algo").get("name")
+    task = variant(TASK_CONFIGS, "task", task_name)
+    algo = variant(ALGORITHM_CONFIGS, "algo", algo_name)
+    hints = {"task": task, "algo": algo}
+    config = build(RunConfig, values, "", overriding=hints)
+    possible = ALGORITHM_TASKS[config.algo.name]
+    if config.task.name not in possible:
+        raise ConfigError(
+            f"algo={config.algo.name} cannot run on task={config.task.name}",
+            fix="choose task=" + "|".join(possible),
+        )
+    return config
+
+
+def section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the mapping under `key`."""
+    found = values.get(key)
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{key} must be a group of settings, got {found!r}")
+    return found
+
+
+def variant(table: Mapping[str, type[Any]], kind: str, name: object) -> type[Any]:
+    """Return the config class of task or algorithm `name`."""
+    if name not in table:
+        raise ConfigError(f"unknown {kind} {name!r}" + suggestion(str(name), table))
+    return table[str(name)]
+
+
+def suggestion(word: str, known: typing.Iterable[str]) -> str:
+    """Return `; did you mean …?`, or the choices where nothing is near and they are few."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(names)}" if len(names) <= 12 else "; see trpo-repro list"
+
+
+def build(
+    cls: type[Any], values: Mapping[str, Any], prefix: str, *, overriding: Mapping[str, Any]
+) -> Any:
+    """Return a `cls` made of `values`, each checked against its annotation.
+
+    Args:
+        cls: A config dataclass.
+        values: Its fields' values.
+        prefix: Name of the enclosing key with its dot, for messages.
+        overriding: Types that replace the annotations of some fields.
+    """
+    hints = typing.get_type_hints(cls, include_extras=True) | dict(overriding)
+    names = [field.name for field in dataclasses.fields(cls)]
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f"; did you mean '{prefix}{near[0]}'?" if near else ""
+            raise ConfigError(f"unknown key '{prefix}{key}'{hint}")
+    for name in names:
+        if name not in values:
+            raise ConfigError(f"missing key '{prefix}{name}'")
+    return cls(**{name: convert(hints[name], values[name], prefix + name) for name in names})
+
+
+def convert(hint: Any, value: Any, key: str) -> Any:
+    """Return `value` as the annotation `hint` wants it."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{key} must be a group of settings, got {value!r}")
+        return build(typing.cast(type[Any], hint), value, key + ".", overriding={})
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else convert(arguments[0], value, key)
+    if origin is Annotated:
+        inner = convert(arguments[0], value, key)
+        problem = arguments[1].problem(inner)
+        if problem:
+            raise ConfigError(f"{key} must be {problem}, got {value}")
+        return inner
+    if origin is tuple:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise ConfigError(f"{key} must be a list, got {value!r}")
+        return tuple(convert(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
+    return scalar(hint, value, key)
+
+
+def scalar(kind: type[Any], value: Any, key: str) -> Any:
+    """Return `value` as `kind`, which is bool, int, float or str."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value) if abs(value) < 2**1000 else math.inf
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+        raise ConfigError(f"{key} must be {words[kind]}, got {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise ConfigError(f"{key} must be finite, got {value}")
+    if kind is str and not value:
+        raise ConfigError(f"{key} must not be empty")
+    return value

@@ -1,0 +1,1 @@
+"""Running: folders, checkpoints, rows, the loop."""

@@ -1,0 +1,230 @@
+"""Training as a generator, and one run from its folder's creation to its last row.
+
+The generator yields a record an iteration and touches no file; `execute` logs, saves and stops.
+Between iterations the whole state is one `Arrays`, and every random number comes from (seed,
+iteration, purpose): continuing a run equals never having stopped it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from trpo_repro.config import RunConfig, plain
+from trpo_repro.errors import (
+    CheckpointError,
+    MissingDependency,
+    RunFailed,
+    SimulationDiverged,
+    TrpoError,
+)
+from trpo_repro.runner.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
+from trpo_repro.runner.progress import ProgressFile, cut_back
+from trpo_repro.runner.provenance import provenance
+from trpo_repro.runner.run_folder import RunFolder, read_json, write_atomically, write_json
+from trpo_repro.runner.signals import StopRequested, stop_on_signals
+from trpo_repro.types import Algorithm, Row
+
+
+class Reporter(Protocol):
+    """Shows a run to a person."""
+
+    def start(self, folder: RunFolder, done: int, total: int) -> None:
+        """Training begins, or goes on, at iteration `done` of `total`."""
+
+    def row(self, row: Row) -> None:
+        """An iteration has ended."""
+
+    def warn(self, message: str) -> None:
+        """Something is odd, and was dealt with."""
+
+    def finish(self, message: str) -> None:
+        """Training has stopped."""
+
+
+def train(
+    algorithm: Algorithm, begin: Checkpoint, iterations: int
+) -> Iterator[tuple[Row, Checkpoint]]:
+    """Yield, for each iteration from `begin` on, its row and the state behind it.
+
+    Args:
+        algorithm: What learns.
+        begin: Where to go on.
+        iterations: Number of iterations of the whole run.
+    """
+    state, started = begin, time.perf_counter()
+    for iteration in range(begin.iterations, iterations):
+        try:
+            arrays, row = algorithm.iterate(state.arrays, iteration)
+        except SimulationDiverged as error:
+            where = f"iteration {iteration}, {error.where}"
+            raise SimulationDiverged(error.what, where=where, fix=error.fix) from error
+        state = Checkpoint(
+            iterations=iteration + 1,
+            sim_steps=state.sim_steps + int(row["sim_steps"] or 0),
+            wall_s=begin.wall_s + time.perf_counter() - started,
+            arrays=arrays,
+        )
+        totals: Row = {"sim_steps": state.sim_steps, "wall_s": round(state.wall_s, 4)}
+        yield {"iteration": iteration, **row, **totals}, state
+
+
+def already_complete(config: RunConfig) -> bool:
+    """Tell from the files alone whether `config` has been run to its end."""
+    folder = RunFolder.of(config)
+    if not (folder.status.exists() and folder.policy.exists()):
+        return False
+    status = read_json(folder.status)
+    done = status.get("iterations_done")
+    return status.get("state") == "done" and isinstance(done, int) and done >= config.iterations
+
+
+def execute(config: RunConfig, reporter: Reporter) -> None:
+    """Run `config` until it is done, from wherever its folder stands.
+
+    Raises:
+        TrpoError: The run failed, or its folder cannot be used; said by the class.
+        StopRequested: A signal came; the run is saved and can be continued.
+    """
+    from trpo_repro.runner.build import build_algorithm
+
+    algorithm = build_algorithm(config)  # fails before anything is written
+    folder = RunFolder.of(config)
+    folder.create()
+    with folder.locked(), stop_on_signals():
+        _Run(config, folder, algorithm, reporter).execute()
+
+
+@dataclass
+class _Run:
+    """One process's work on one run folder."""
+
+    config: RunConfig
+    folder: RunFolder
+    algorithm: Algorithm
+    reporter: Reporter
+
+    def execute(self) -> None:
+        """Resume or begin, train, save."""
+        self.latest = self._resume()
+        self.saved = self.latest.iterations
+        self._write_config()
+        self._status("running")
+        total = self.config.iterations
+        self.reporter.start(self.folder, self.latest.iterations, total)
+        self.progress = ProgressFile(self.folder.progress)
+        try:
+            self._train()
+            self._save()
+        except StopRequested:
+            self._save()
+            self._status("interrupted")
+            self.reporter.finish(f"interrupted after {self.latest.iterations} of {total}; saved")
+            raise
+        except TrpoError as error:
+            self._fail(error)
+            raise
+        finally:
+            self.progress.close()
+        self._status("done")
+        self.reporter.finish(f"done: {self.folder.path}")
+
+    def _resume(self) -> Checkpoint:
+        """Return the newest checkpoint, or the beginning; cut the rows back to it."""
+        found, warnings = newest_checkpoint(
+            self.folder.checkpoints, identity=self.config.identity()
+        )
+        begin = found or Checkpoint(0, 0, 0.0, self.algorithm.initial())
+        if found is None and self.folder.policy.exists():
+            raise CheckpointError(
+                "this run has a policy but no checkpoint to go on from",
+                where=str(self.folder.path),
+                fix="--restart keeps the folder aside and begins anew",
+            )
+        warnings += cut_back(self.folder.progress, begin.iterations)
+        for warning in warnings:
+            self.reporter.warn(warning)
+        return begin
+
+    def _train(self) -> None:
+        """Take iterations as they come: write the row, note the state, save now and then."""
+        board = self._tensorboard()
+        last_save = time.perf_counter()
+        for row, state in train(self.algorithm, self.latest, self.config.iterations):
+            self.progress.append(row)
+            self.latest = state
+            self.reporter.row(row)
+            if board is not None:
+                _write_tensorboard(board, row)
+            if time.perf_counter() - last_save >= self.config.checkpoint_seconds:
+                self._save()
+                self._status("running")
+                last_save = time.perf_counter()
+        if board is not None:
+            board.close()
+
+    def _save(self) -> None:
+        """Save the state after the last whole iteration: rows first, then what counts on them."""
+        if self.latest.iterations > self.saved:
+            self.progress.sync()
+            save_checkpoint(
+                self.folder.checkpoints, self.latest, identity=self.config.identity()
+            )
+            self.saved = self.latest.iterations
+        self._write_policy()
+
+    def _write_policy(self) -> None:
+        """Write what acting needs, and nothing else."""
+        from safetensors.numpy import save
+
+        arrays = self.algorithm.policy(self.latest.arrays)
+        write_atomically(self.folder.policy, save(arrays))
+
+    def _fail(self, error: TrpoError) -> None:
+        """Keep the last good state and say why there is no further one."""
+        what = {"iteration": self.latest.iterations, "error": str(error)}
+        if isinstance(error, RunFailed):
+            self._save()
+        write_json(self.folder.failure, what)
+        self._status("failed", error=str(error))
+        self.reporter.finish(f"failed in iteration {self.latest.iterations}")
+
+    def _write_config(self) -> None:
+        """Write the resolved configuration and where it runs."""
+        write_json(self.folder.config, {**plain(self.config), "provenance": provenance(self.config)})
+        self.folder.failure.unlink(missing_ok=True)
+
+    def _status(self, state: str, **more: Any) -> None:
+        """Write where the run stands."""
+        content = {
+            "state": state,
+            "iterations_done": self.latest.iterations,
+            "iterations": self.config.iterations,
+            "sim_steps": self.latest.sim_steps,
+            "updated": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **more,
+        }
+        write_json(self.folder.status, content)
+
+    def _tensorboard(self) -> Any:
+        """Return TensorBoard's writer where one is asked for."""
+        if not self.config.tensorboard:
+            return None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingDependency(
+                "TensorBoard is not installed",
+                where="tensorboard=true",
+                fix="pip install 'trpo-repro[tensorboard]'",
+            ) from error
+        return SummaryWriter(self.folder.tensorboard, purge_step=self.latest.iterations)
+
+
+def _write_tensorboard(board: Any, row: Row) -> None:
+    """Write every number of `row` against its iteration."""
+    for column, value in row.items():
+        if isinstance(value, (int, float)) and column != "iteration":
+            board.add_scalar(column, value, row["iteration"])

@@ -1,0 +1,59 @@
+"""Where a result comes from: versions, commit, machine."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import trpo_repro
+from trpo_repro.config import RunConfig
+from trpo_repro.parallel import available_cores
+
+PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ale-py", "hydra-core")
+
+
+def provenance(config: RunConfig) -> dict[str, Any]:
+    """Return versions, git commit, CPU and threads, as JSON."""
+    return {
+        "trpo_repro": trpo_repro.__version__,
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: package_version(name) for name in PACKAGES},
+        "cpu": cpu_model(),
+        "threads": config.threads or available_cores(),
+        "cores": available_cores(),
+    }
+
+
+def package_version(name: str) -> str | None:
+    """Return the installed version of `name`, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout that this code runs from, `+` behind it if edited."""
+    source = Path(trpo_repro.__file__).parent
+    command = ["git", "-C", str(source), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    try:
+        tracked = ["git", "-C", str(source), "ls-files", "--error-unmatch", "__init__.py"]
+        subprocess.run(tracked, capture_output=True, check=True)
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None  # an installed package has no commit; its version stands beside this
+    return result.stdout.strip()
+
+
+def cpu_model() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
