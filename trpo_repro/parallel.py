@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import torch
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -29,6 +27,8 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         """Start `threads` threads (none when 1: the caller's own is enough)."""
+        import torch  # here, so that asking for `available_cores` does not cost torch's start
+
         torch.set_num_threads(1)
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None

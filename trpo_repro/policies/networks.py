@@ -29,12 +29,20 @@ class Mlp:
             parts += [np.zeros(columns)]
         return torch.from_numpy(np.concatenate(parts).astype(np.float32))
 
+    def layers(self, theta: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return θ's pieces: for each layer its (inputs, outputs) weights and (outputs,) bias."""
+        pieces = iter(theta.split(self._sizes))
+        return [(next(pieces).view(shape), next(pieces)) for shape in self.shapes]
+
     def forward(self, theta: Tensor, inputs: Tensor) -> Tensor:
         """Return the (n, outputs) outputs for (n, inputs) `inputs`."""
-        pieces = theta.split(self._sizes)
-        hidden = inputs
-        for layer, shape in enumerate(self.shapes):
-            if layer > 0:
-                hidden = torch.tanh(hidden)
-            hidden = torch.addmm(pieces[2 * layer + 1], hidden, pieces[2 * layer].view(shape))
-        return hidden
+        return feed_forward(self.layers(theta), inputs)
+
+
+def feed_forward(layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor) -> Tensor:
+    """Apply `layers` to (n, inputs) `inputs`, with tanh between them."""
+    weights, bias = layers[0]
+    outputs = torch.addmm(bias, inputs, weights)
+    for weights, bias in layers[1:]:
+        outputs = torch.addmm(bias, torch.tanh(outputs), weights)
+    return outputs

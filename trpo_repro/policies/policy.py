@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from trpo_repro.policies.distributions import DiagonalGaussian, Distribution, FactoredCategorical
-from trpo_repro.policies.networks import Mlp
+from trpo_repro.policies.networks import Mlp, feed_forward
 from trpo_repro.types import ActionSpace
+
+
+Actor = Callable[[Tensor, Tensor], Tensor]
+"""(n, D) normalised observations and (n, A) noise to (n, A) actions, for one fixed θ."""
 
 
 class Policy:
@@ -63,3 +67,24 @@ class Policy:
         )
         mean = self.network.forward(weights, observations)
         return torch.cat([mean, log_std.expand_as(mean)], dim=-1)
+
+    def actor(self, theta: Tensor, *, greedy: bool = False) -> Actor:
+        """Return the policy at `theta` as a function that samples, for use step by step.
+
+        The actions are those of `distribution.sample(mu(theta, …), noise)`, bit for bit; θ is taken
+        apart once instead of at every step. `greedy` takes the mode and ignores the noise.
+        """
+        if self.gaussian:
+            weights, log_std = theta.split(
+                [self.network.parameter_count, self.distribution.size // 2]
+            )
+            layers, std = self.network.layers(weights), log_std.exp()
+            if greedy:
+                return lambda observations, noise: feed_forward(layers, observations)
+            return lambda observations, noise: torch.addcmul(
+                feed_forward(layers, observations), std, noise
+            )
+        choose = (lambda mu, noise: self.distribution.mode(mu)) if greedy else (
+            self.distribution.sample
+        )
+        return lambda observations, noise: choose(self.mu(theta, observations), noise)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,14 @@ class Normaliser:
         """Return (n, D) float32 with mean 0 and variance 1 by the moments, within ±10."""
         if self.count == 0:
             return observations
-        shift, scale = self.shift_and_scale()
-        normalised = (observations - shift) * scale
-        return np.clip(normalised, -CLIP, CLIP, out=normalised)
+        shift, scale = self._shift_and_scale
+        normalised = observations - shift
+        normalised *= scale
+        np.minimum(normalised, CLIP, out=normalised)
+        return np.maximum(normalised, -CLIP, out=normalised)
 
-    def shift_and_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    @cached_property
+    def _shift_and_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the (D,) means and reciprocal standard deviations, in float32."""
         std = np.sqrt(self.squares / max(self.count, 1.0))
         # An entry that has never varied carries nothing to scale.

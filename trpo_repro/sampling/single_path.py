@@ -111,6 +111,7 @@ class Sampler:
         """Run one group of `rows` simulators until `plan` allows no further episode."""
         simulator, distribution = self.simulator, self.policy.distribution
         resets, noise_stream = streams("reset", group), streams("noise", group)
+        act = self.policy.actor(theta, greedy=self.greedy)
         record = _Record(simulator.observe)
         states = simulator.reset(plan.start(rows, running=np.zeros(0, np.int64)), resets)
         episode = np.arange(len(states))
@@ -121,24 +122,20 @@ class Sampler:
                 if step % NOISE_STEPS == 0:
                     noise = distribution.noise(noise_stream, (NOISE_STEPS, rows))
                 observations = simulator.observe(states)
-                mu = self.policy.mu(theta, torch.from_numpy(normaliser(observations)))
-                chosen = (
-                    distribution.mode(mu)
-                    if self.greedy
-                    else distribution.sample(mu, noise[step % NOISE_STEPS, : len(states)])
-                )
-                actions = chosen.numpy()
+                actions = act(
+                    torch.from_numpy(normaliser(observations)),
+                    noise[step % NOISE_STEPS, : len(states)],
+                ).numpy()
                 states, rewards, terminated = simulator.step(states, actions)
                 record.add_step(observations, actions, rewards, episode, age)
                 age = age + 1
                 step += 1
                 ended = terminated | (age >= simulator.horizon)
                 if ended.any():
-                    rows_ended = np.flatnonzero(ended)
-                    record.add_ends(rows_ended, episode, age, terminated, states)
-                    plan.finish(age[rows_ended])
+                    record.add_ends(np.flatnonzero(ended), episode, age, terminated, states)
+                    plan.finish(age[ended])
                     states, episode, age = self._replace(
-                        states, episode, age, rows_ended, plan, resets
+                        states, episode, age, ended, plan, resets
                     )
         return record.trajectories(plan.started)
 
@@ -147,18 +144,17 @@ class Sampler:
         states: States,
         episode: NDArray[np.int64],
         age: NDArray[np.int64],
-        ended: NDArray[np.int64],
+        ended: NDArray[np.bool_],
         plan: _Plan,
         resets: np.random.Generator,
     ) -> tuple[States, NDArray[np.int64], NDArray[np.int64]]:
         """Restart rows that `ended` as far as the plan allows, and drop the others."""
-        running = np.delete(age, ended)
-        first = plan.started
-        fresh = plan.start(len(ended), running=running)
-        again, gone = ended[:fresh], ended[fresh:]
+        first, rows = plan.started, np.flatnonzero(ended)
+        fresh = plan.start(len(rows), running=age[~ended])
+        again, gone = rows[:fresh], rows[fresh:]
         if fresh:
             states[again] = self.simulator.reset(fresh, resets)
-            episode, age = episode.copy(), age.copy()
+            episode, age = episode.copy(), age.copy()  # the record keeps the old arrays
             episode[again] = np.arange(first, first + fresh)
             age[again] = 0
         if len(gone):

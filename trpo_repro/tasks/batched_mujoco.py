@@ -24,6 +24,7 @@ class _Engine(threading.local):
 
     rollout: Rollout | None = None
     data: list[mujoco.MjData]
+    controls: NDArray[np.float64]
     states: NDArray[np.float64]
     sensors: NDArray[np.float64]
 
@@ -62,7 +63,8 @@ class BatchedMujoco:
 
     def perturbed(self, count: int, scale: float, rng: np.random.Generator) -> Floats:
         """Return `count` neutral states, each position and velocity off by uniform ± `scale`."""
-        states = np.tile(self.neutral_state, (count, 1))
+        states = np.empty((count, self.state_size))
+        states[:] = self.neutral_state
         states[:, 1:] += rng.uniform(-scale, scale, (count, self.state_size - 1))
         return states
 
@@ -78,12 +80,12 @@ class BatchedMujoco:
         """
         rows = len(states)
         engine = self._thread_engine(rows)
-        held = np.repeat(controls[:, None, :], self.frame_skip, axis=1)
+        engine.controls[:rows] = controls[:, None, :]
         engine.rollout.rollout(  # type: ignore[union-attr]
             self._models[:rows],
             engine.data,
             np.ascontiguousarray(states),
-            held,
+            engine.controls[:rows],
             skip_checks=True,
             nstep=self.frame_skip,
             state=engine.states[:rows],
@@ -101,6 +103,7 @@ class BatchedMujoco:
             engine.states = np.empty((0, self.frame_skip, self.state_size))
         if len(engine.states) < rows:
             engine.states = np.empty((rows, self.frame_skip, self.state_size))
+            engine.controls = np.empty((rows, self.frame_skip, self.model.nu))
             engine.sensors = np.empty((rows, self.frame_skip, self.model.nsensordata))
         if len(self._models) < rows:
             self._models = [self.model] * rows

@@ -136,8 +136,11 @@ class Locomotion:
         self._hidden = self.robot.hidden_positions if gymnasium_style else 1
         self.observation_size = model.nq + model.nv - self._hidden
         self.actions = ActionSpace("continuous", (model.nu,))
-        self._gear = model.actuator_gear[:, 0].copy()  # N·m for a control of 1
-        self._control_limits = model.actuator_ctrlrange.T.copy()
+        self._lowest, self._highest = model.actuator_ctrlrange.T.copy()
+        gear = model.actuator_gear[:, 0]  # N·m for a control of 1
+        paper_cost = TORQUE_COST * gear**2
+        gymnasium_cost = np.full(model.nu, self.robot.gymnasium_control_cost)
+        self._control_cost = gymnasium_cost if gymnasium_style else paper_cost
 
     def reset(self, count: int, rng: np.random.Generator) -> Floats:
         """Draw `count` states around the neutral pose."""
@@ -154,16 +157,14 @@ class Locomotion:
 
     def step(self, states: Floats, actions: NDArray[Any]) -> Transition:
         """Apply (n, A) controls, clipped to the actuators' range, for one control step."""
-        controls = np.clip(actions.astype(np.float64), *self._control_limits)
+        controls = np.minimum(actions, self._highest)
+        np.maximum(controls, self._lowest, out=controls)
         after, impacts = self.engine.advance(states, controls)
-        speed = (after[:, 1] - states[:, 1]) / self.control_period
         terminated = self._fallen(after)
-        if self.gymnasium_style:
-            rewards = speed - self.robot.gymnasium_control_cost * (controls**2).sum(axis=1)
-        else:
-            rewards = speed - TORQUE_COST * ((controls * self._gear) ** 2).sum(axis=1)
-            if self.robot.feet:
-                rewards -= IMPACT_COST * (np.clip(impacts, -1.0, 1.0) ** 2).sum(axis=1)
+        rewards = (after[:, 1] - states[:, 1]) / self.control_period  # v_x
+        rewards -= np.square(controls) @ self._control_cost
+        if self.robot.feet and not self.gymnasium_style:
+            rewards -= IMPACT_COST * np.square(np.minimum(impacts, 1.0)).sum(axis=1)
         if self.robot.alive_bonus:
             rewards += self.robot.alive_bonus * ~terminated
         return Transition(after, rewards, terminated)
