@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[Any]
+"""Floating-point numbers; docstrings give the shape, and the precision where it matters."""
 States = NDArray[Any]
 """One self-contained simulator state a row: copying a row saves it, stepping it restores it."""
 

@@ -11,7 +11,6 @@ import torch
 from trpo_repro.optim.surrogate import Batch, Surrogate
 from trpo_repro.optim.trust_region import StepResult, TrustRegion
 from trpo_repro.parallel import Workers
-from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.baselines import Baseline
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.returns import advantages_and_returns, standardised

@@ -116,7 +116,9 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
         name = str(override.value())
         if name not in choices[override.key_or_group]:
             kind = "algorithm" if override.key_or_group == "algo" else override.key_or_group
-            raise ConfigError(f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group]))
+            raise ConfigError(
+                f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group])
+            )
     base = _compose([o.input_line or "" for o in chosen])
     known = set(_leaves(base)) | set(choices)
     for override in parsed:
@@ -186,4 +188,6 @@ def _check_hydra(overrides: Sequence[Override]) -> None:
     for override in overrides:
         key = override.key_or_group
         if "/" not in key and key not in _leaves(base.hydra, "hydra."):
-            raise ConfigError(f"unknown key '{key}'" + suggestion(key, _leaves(base.hydra, "hydra.")))
+            raise ConfigError(
+                f"unknown key '{key}'" + suggestion(key, _leaves(base.hydra, "hydra."))
+            )

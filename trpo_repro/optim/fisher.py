@@ -45,7 +45,13 @@ class AnalyticFisher:
     """v → (A + damping · 1) v, A integrated over the actions of each state (Sec. 6)."""
 
     def __init__(
-        self, policy: Policy, theta: Tensor, observations: Tensor, *, damping: float, workers: Workers
+        self,
+        policy: Policy,
+        theta: Tensor,
+        observations: Tensor,
+        *,
+        damping: float,
+        workers: Workers,
     ) -> None:
         """Linearise the policy at `theta` on (n, D) `observations`."""
         self.damping, self.count = damping, len(observations)

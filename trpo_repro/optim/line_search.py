@@ -34,7 +34,7 @@ def line_search(
     shrink: float,
     max_backtracks: int,
 ) -> Accepted:
-    """Maximise L(θ) − X[KL(θ_old ‖ θ) ≤ δ] over θ_old + shrinkʲ · full_step, j = 0, 1, …
+    """Maximise L(θ) − X[KL(θ_old ‖ θ) ≤ δ] over θ_old + shrinkʲ · full_step, j = 0, 1, 2….
 
     X is 0 where the divergence is within bounds and +∞ elsewhere, so the first trial is taken that
     keeps KL ≤ δ on the whole batch and improves the surrogate. A trial that is not a number fails

@@ -74,7 +74,7 @@ class TrustRegion:
     def step(self, surrogate: Surrogate, rng: np.random.Generator) -> StepResult:
         """Take one step from the surrogate's θ_old; `rng` picks the states for A."""
         theta_old = surrogate.theta_old
-        g = surrogate.gradient()
+        g = surrogate.gradient
         if not bool(torch.isfinite(g).all()):
             return StepResult(theta_old, Outcome.NOT_FINITE)
         if not bool(g.any()):

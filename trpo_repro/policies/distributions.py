@@ -162,4 +162,5 @@ class FactoredCategorical:
 
     def _split(self, mu: Tensor) -> tuple[Tensor, ...]:
         """Return the columns of each factor."""
-        return mu.split(self.categories, dim=-1)
+        columns: tuple[Tensor, ...] = mu.split(self.categories, dim=-1)
+        return columns

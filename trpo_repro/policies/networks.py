@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ class Mlp:
     def __init__(self, inputs: int, hidden: Sequence[int], outputs: int) -> None:
         """Fix the layer sizes."""
         widths = [inputs, *hidden, outputs]
-        self.shapes = list(zip(widths[:-1], widths[1:], strict=True))
+        self.shapes = list(itertools.pairwise(widths))
         self._sizes = [size for rows, columns in self.shapes for size in (rows * columns, columns)]
         self.parameter_count = sum(self._sizes)
 

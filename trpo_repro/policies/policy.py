@@ -13,7 +13,6 @@ from trpo_repro.policies.distributions import DiagonalGaussian, Distribution, Fa
 from trpo_repro.policies.networks import Mlp, feed_forward
 from trpo_repro.types import ActionSpace
 
-
 Actor = Callable[[Tensor, Tensor], Tensor]
 """(n, D) normalised observations and (n, A) noise to (n, A) actions, for one fixed θ."""
 
@@ -62,9 +61,7 @@ class Policy:
         """Return μ_θ(s), (n, dim μ), for (n, D) normalised observations."""
         if not self.gaussian:
             return self.network.forward(theta, observations)
-        weights, log_std = theta.split(
-            [self.network.parameter_count, self.distribution.size // 2]
-        )
+        weights, log_std = theta.split([self.network.parameter_count, self.distribution.size // 2])
         mean = self.network.forward(weights, observations)
         return torch.cat([mean, log_std.expand_as(mean)], dim=-1)
 
@@ -84,7 +81,7 @@ class Policy:
             return lambda observations, noise: torch.addcmul(
                 feed_forward(layers, observations), std, noise
             )
-        choose = (lambda mu, noise: self.distribution.mode(mu)) if greedy else (
-            self.distribution.sample
+        choose = (
+            (lambda mu, noise: self.distribution.mode(mu)) if greedy else (self.distribution.sample)
         )
         return lambda observations, noise: choose(self.mu(theta, observations), noise)

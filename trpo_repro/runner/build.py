@@ -45,9 +45,7 @@ def build_algorithm(config: RunConfig) -> Algorithm:
     estimator, algo = config.estimator, config.algo
     return SinglePath(
         sampler=sampler,
-        baseline=BASELINES[estimator.baseline](
-            sampler.simulator.observation_size, sampler.workers
-        ),
+        baseline=BASELINES[estimator.baseline](sampler.simulator.observation_size, sampler.workers),
         trust_region=TrustRegion(
             stepsize=algo.stepsize,
             cg_iterations=algo.cg_iterations,
@@ -73,5 +71,3 @@ def check_device(device: str) -> None:
         raise MissingDependency(
             "torch sees no CUDA device", where="device=cuda", fix="use device=cpu"
         )
-
-

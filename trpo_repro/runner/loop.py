@@ -169,9 +169,7 @@ class _Run:
         """Save the state after the last whole iteration: rows first, then what counts on them."""
         if self.latest.iterations > self.saved:
             self.progress.sync()
-            save_checkpoint(
-                self.folder.checkpoints, self.latest, identity=self.config.identity()
-            )
+            save_checkpoint(self.folder.checkpoints, self.latest, identity=self.config.identity())
             self.saved = self.latest.iterations
         self._write_policy()
 
@@ -193,7 +191,9 @@ class _Run:
 
     def _write_config(self) -> None:
         """Write the resolved configuration and where it runs."""
-        write_json(self.folder.config, {**plain(self.config), "provenance": provenance(self.config)})
+        write_json(
+            self.folder.config, {**plain(self.config), "provenance": provenance(self.config)}
+        )
         self.folder.failure.unlink(missing_ok=True)
 
     def _status(self, state: str, **more: Any) -> None:

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from trpo_repro.parallel import Workers
@@ -24,7 +23,7 @@ CHUNK = 16384  # rows at a time: their features stay in the cache
 class Baseline(Protocol):
     """Predicts the discounted return from a state and its age in the episode."""
 
-    def initial(self, rng: np.random.Generator) -> NDArray[np.float64]:
+    def initial(self, rng: np.random.Generator) -> Floats:
         """Return the coefficients before any fit; they predict zero, or nearly."""
 
     def predict(self, coefficients: Floats, observations: Floats, age: Floats) -> Floats:
@@ -43,7 +42,7 @@ class Baseline(Protocol):
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         """Return coefficients fitted to (n,) `returns`."""
 
 
@@ -53,7 +52,7 @@ class NoBaseline:
     def __init__(self, observation_size: int, workers: Workers) -> None:
         """Take what every baseline takes."""
 
-    def initial(self, rng: np.random.Generator) -> NDArray[np.float64]:
+    def initial(self, rng: np.random.Generator) -> Floats:
         """Return no coefficients."""
         return np.zeros(0)
 
@@ -68,7 +67,7 @@ class NoBaseline:
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         """Return no coefficients."""
         return np.zeros(0)
 
@@ -87,7 +86,7 @@ class LinearBaseline:
         self.size = 2 * observation_size + 4
         self._workers = workers
 
-    def initial(self, rng: np.random.Generator) -> NDArray[np.float64]:
+    def initial(self, rng: np.random.Generator) -> Floats:
         """Return zeros."""
         return np.zeros(self.size)
 
@@ -106,7 +105,7 @@ class LinearBaseline:
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         """Solve the normal equations, summed over chunks in float64."""
 
         def moments(rows: slice) -> tuple[Floats, Floats]:
@@ -118,7 +117,7 @@ class LinearBaseline:
             gram += part
             target += right
         gram[np.diag_indices(self.size)] += self.RIDGE * len(returns)
-        return np.linalg.solve(gram, target)
+        return np.asarray(np.linalg.solve(gram, target))
 
     def _features(self, observations: Floats, age: Floats) -> Floats:
         """Return the (n, size) regressors in float64."""
@@ -146,7 +145,7 @@ class MlpBaseline:
         self._network = Mlp(observation_size + 1, self.HIDDEN, 1)
         self._workers = workers
 
-    def initial(self, rng: np.random.Generator) -> NDArray[np.float64]:
+    def initial(self, rng: np.random.Generator) -> Floats:
         """Return [shift, scale, weights]: scale 0 predicts zero."""
         weights = self._network.initial_parameters(rng, output_gain=1.0).numpy()
         return np.concatenate([[0.0, 0.0], weights])
@@ -162,7 +161,7 @@ class MlpBaseline:
             return outputs[:, 0].numpy().astype(np.float64)
 
         parts = self._workers.map(evaluate, chunks(len(observations), CHUNK))
-        return shift + scale * np.concatenate(parts)
+        return np.asarray(shift + scale * np.concatenate(parts))
 
     def fit(
         self,
@@ -171,7 +170,7 @@ class MlpBaseline:
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         """Continue from the old weights for a few epochs of shuffled minibatches."""
         shift, scale = float(returns.mean()), max(float(returns.std()), 1e-8)
         targets = torch.from_numpy(((returns - shift) / scale).astype(np.float32))

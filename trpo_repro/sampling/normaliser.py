@@ -37,10 +37,11 @@ class Normaliser:
         if self.count == 0:
             return observations
         shift, scale = self._shift_and_scale
-        normalised = observations - shift
+        normalised: NDArray[np.float32] = observations - shift
         normalised *= scale
         np.minimum(normalised, CLIP, out=normalised)
-        return np.maximum(normalised, -CLIP, out=normalised)
+        np.maximum(normalised, -CLIP, out=normalised)
+        return normalised
 
     @cached_property
     def _shift_and_scale(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

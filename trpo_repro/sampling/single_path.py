@@ -134,9 +134,7 @@ class Sampler:
                 if ended.any():
                     record.add_ends(np.flatnonzero(ended), episode, age, terminated, states)
                     plan.finish(age[ended])
-                    states, episode, age = self._replace(
-                        states, episode, age, ended, plan, resets
-                    )
+                    states, episode, age = self._replace(states, episode, age, ended, plan, resets)
         return record.trajectories(plan.started)
 
     def _replace(
@@ -215,9 +213,13 @@ class _Record:
 
     def trajectories(self, episodes: int) -> Trajectories:
         """Put every step behind its predecessor of the same episode."""
-        observations, actions, rewards, episode, age = map(np.concatenate, zip(*self._steps))
+        observations, actions, rewards, episode, age = map(
+            np.concatenate, zip(*self._steps, strict=True)
+        )
         self._check_finite(observations, rewards, episode, age)
-        ended, lengths, terminated, final, states = map(np.concatenate, zip(*self._ends))
+        ended, lengths, terminated, final, states = map(
+            np.concatenate, zip(*self._ends, strict=True)
+        )
         order = np.argsort(ended)
         assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
         lengths = lengths[order]

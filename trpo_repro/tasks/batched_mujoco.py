@@ -108,5 +108,3 @@ class BatchedMujoco:
         if len(self._models) < rows:
             self._models = [self.model] * rows
         return engine
-
-

@@ -58,9 +58,7 @@ class Robot:
 # Thresholds and noise: gymnasium.envs.mujoco.{swimmer,hopper,walker2d}_v5.
 ROBOTS = {
     "swimmer": Robot("swimmer.xml", 2, 0.0, None, None, np.inf, (), 1e-4, np.inf, 0.1),
-    "hopper": Robot(
-        "hopper.xml", 1, 1.0, (0.7, np.inf), (-0.2, 0.2), 100.0, (), 1e-3, 10.0, 5e-3
-    ),
+    "hopper": Robot("hopper.xml", 1, 1.0, (0.7, np.inf), (-0.2, 0.2), 100.0, (), 1e-3, 10.0, 5e-3),
     "walker": Robot(
         "walker2d_v5.xml",
         1,
