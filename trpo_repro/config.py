@@ -53,7 +53,7 @@ class OneOf:
         return None if value in self.choices else "one of " + ", ".join(self.choices)
 
 
-Count = Annotated[int, Range(at_least=1)]
+Count = Annotated[int, Range(at_least=1, at_most=10**9)]  # beyond, no array would fit
 Positive = Annotated[float, Range(above=0)]
 Fraction = Annotated[float, Range(above=0, at_most=1)]
 
@@ -211,9 +211,9 @@ def section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def variant(table: Mapping[str, type[Any]], kind: str, name: object) -> type[Any]:
     """Return the config class of task or algorithm `name`."""
-    if name not in table:
+    if not isinstance(name, str) or name not in table:
         raise ConfigError(f"unknown {kind} {name!r}" + suggestion(str(name), table))
-    return table[str(name)]
+    return table[name]
 
 
 def suggestion(word: str, known: typing.Iterable[str]) -> str:

@@ -90,7 +90,8 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
     """Parse the words of a command line by Hydra's grammar."""
     try:
         return OverridesParser.create().parse_overrides(list(overrides))
-    except (OverrideParseException, HydraException) as error:
+    except (OverrideParseException, HydraException, ValueError) as error:
+        # ValueError: Python refuses to read whole numbers of thousands of digits.
         raise ConfigError(
             " ".join(str(error).split("\n")[0].split()), fix="write overrides as key=value"
         ) from error
@@ -120,12 +121,12 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
                 f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group])
             )
     base = _compose([o.input_line or "" for o in chosen])
-    known = set(_leaves(base)) | set(choices)
+    known = set(_leaves(base)) | set(choices) - {"task.sizes"}
     for override in parsed:
         _check_key(override, base, known)
     composed = _compose([o.input_line or "" for o in parsed])
-    _check_scale(composed)
     try:
+        _check_scale(composed)
         container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error).split())) from error
@@ -140,7 +141,9 @@ def _check_key(override: Override, base: DictConfig, known: set[str]) -> None:
         if override.is_delete():
             raise ConfigError(f"'{key}' cannot be deleted")
         return
-    if OmegaConf.select(base, key, throw_on_missing=False) is not None:
+    if key == "task.sizes" or key.startswith("task.sizes."):
+        raise ConfigError(f"'{key}' is not for setting", fix="set steps_per_iter and iterations")
+    if any(name.startswith(f"{key}.") for name in known):
         raise ConfigError(f"'{key}' is a group of settings", fix=f"set one of them: {key}.…=…")
     raise ConfigError(f"unknown key '{key}'" + suggestion(key, known))
 
@@ -167,7 +170,7 @@ def _leaves(config: DictConfig, prefix: str = "") -> list[str]:
     for key in config:
         node = config._get_node(key)
         full = f"{prefix}{key}"
-        if isinstance(node, DictConfig) and full != "task.sizes":
+        if isinstance(node, DictConfig):
             names += _leaves(node, full + ".")
         else:
             names.append(full)

@@ -6,13 +6,15 @@ Nothing heavy is imported here, so that `--help` answers at once.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from trpo_repro import __version__
-from trpo_repro.errors import TrpoError
+from trpo_repro.errors import DiskError, TrpoError
 
 EXAMPLES = """examples:
   trpo-repro run task=cartpole                          train, a few seconds
@@ -26,9 +28,18 @@ RUN_EPILOG = """overrides are Hydra's: key=value, task=… and algo=… choose a
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and exit."""
+        print(f"error: {message}; fix: see {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="trpo-repro",
         description="Reproduce Trust Region Policy Optimization (Schulman et al., 2015).",
         epilog=EXAMPLES,
@@ -91,30 +102,65 @@ def _count(text: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    _prepare_output()
     top = parser()
     _complete(top)
-    options = top.parse_args(arguments)
+    options = _parse(top, arguments)
     if options.command is None:
         top.print_help()
         sys.exit(0)
+    sys.exit(_run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the chosen command; return its exit code."""
     try:
-        run: Callable[[argparse.Namespace], int] = import_module(
+        command: Callable[[argparse.Namespace], int] = import_module(
             f"trpo_repro.cli.{options.command}"
         ).main
-        code = run(options)
+        code = command(options)
         sys.stdout.flush()
-    except TrpoError as error:
-        if options.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
     except BrokenPipeError:
         # Whoever read our output has left; do not complain when Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        return 0
     except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+        return 130
+    except Exception as error:
+        if options.debug:
+            raise
+        known = error if isinstance(error, TrpoError) else _unforeseen(error)
+        print(f"error: {known}", file=sys.stderr)
+        return known.exit_code
+    return code
+
+
+def _unforeseen(error: Exception) -> TrpoError:
+    """Return the one line for an error that no code expected."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    kind = DiskError if isinstance(error, OSError) else TrpoError
+    return kind(what, fix="--debug shows where it comes from")
+
+
+def _parse(top: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the words, wherever the options stand among a command's overrides."""
+    options, rest = top.parse_known_args(arguments)
+    # argparse takes positional words only up to the next option: `run task=hopper -m seed=0,1`.
+    if rest and "overrides" in options and not any(word.startswith("-") for word in rest):
+        options.overrides += rest
+    elif rest:
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
+
+
+def _prepare_output() -> None:
+    """Make printing safe: no closed stream, no character that the encoding lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, as in `trpo-repro … >&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complete(top: argparse.ArgumentParser) -> None:
