@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from trpo_repro.optim.surrogate import Batch, Surrogate
-from trpo_repro.optim.trust_region import StepResult, TrustRegion
+from trpo_repro.optim.step import StepResult, UpdateRule
+from trpo_repro.optim.surrogate import Batch, SinglePathSurrogate, Surrogate
 from trpo_repro.parallel import Workers
 from trpo_repro.sampling.baselines import Baseline
 from trpo_repro.sampling.normaliser import Normaliser
@@ -28,7 +28,7 @@ class SinglePath:
     Attributes:
         sampler: Task, policy and threads.
         baseline: V(s), subtracted from the returns.
-        trust_region: The update.
+        update: What turns the surrogate into new parameters.
         seed: Root of every random stream of the run.
         steps: Simulated steps to sample in an iteration.
         discount: γ.
@@ -39,7 +39,7 @@ class SinglePath:
 
     sampler: Sampler
     baseline: Baseline
-    trust_region: TrustRegion
+    update: UpdateRule
     seed: int
     steps: int
     discount: float
@@ -77,10 +77,10 @@ class SinglePath:
         sampled = time.perf_counter()
         batch, age, returns = self._estimate(trajectories, normaliser, arrays["baseline"])
         # Steps 2 and 3: estimated objective and constraint, approximately solved.
-        surrogate = Surrogate(
+        surrogate = SinglePathSurrogate(
             self.sampler.policy, theta.to(self.device), batch.to(self.device), self.workers
         )
-        result = self.trust_region.step(surrogate, stream(self.seed, iteration, "fisher"))
+        result = self.update.step(surrogate, stream(self.seed, iteration, "fisher"))
         fitted = self.baseline.fit(
             arrays["baseline"],
             batch.observations.numpy(),

@@ -121,7 +121,7 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
                 f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group])
             )
     base = _compose([o.input_line or "" for o in chosen])
-    known = set(_leaves(base)) | set(choices) - {"task.sizes"}
+    known = {k for k in _leaves(base) if not k.startswith("task.sizes.")} | set(choices)
     for override in parsed:
         _check_key(override, base, known)
     composed = _compose([o.input_line or "" for o in parsed])

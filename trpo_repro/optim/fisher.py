@@ -1,10 +1,13 @@
-"""Products with the Fisher information matrix A, without the matrix (App. C.1).
+"""Products with the Fisher information matrix A, without the matrix (Sec. 6, App. C.1).
 
-A = mean over states of Jᵀ M J, with J = ∂μ/∂θ and M the Fisher information of the action
-distribution in μ. The second term of Eq. (57) vanishes at θ_old and is never computed.
+A = mean over states of Jᵀ M J, with J = ∂μ/∂θ. The analytic M is the Fisher information of the
+action distribution in μ; the second term of Eq. (57) vanishes at θ_old and is never computed. The
+empirical M is g gᵀ with g = ∂ log π(a|s)/∂μ at the action that was sampled.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,8 +18,11 @@ from trpo_repro.types import chunks
 
 CHUNK = 8192  # states at a time
 
+Metric = Callable[[slice, Tensor, Tensor], Tensor]
+"""(rows, μ, tangent) to M · tangent, (n, dim μ)."""
 
-class _LinearisedPolicy:
+
+class LinearisedPolicy:
     """J and Jᵀ of μ_θ on one chunk of states, at one θ; activations are computed once.
 
     Jᵀu is backpropagation. It is linear in u, so differentiating ⟨Jᵀu, v⟩ by u gives Jv: reverse
@@ -25,24 +31,24 @@ class _LinearisedPolicy:
     """
 
     def __init__(self, policy: Policy, theta: Tensor, observations: Tensor) -> None:
-        self.theta = theta.clone().requires_grad_()
-        mu = policy.mu(self.theta, observations)
-        self.u = torch.zeros_like(mu, requires_grad=True)
-        (self.back,) = torch.autograd.grad(mu, self.theta, self.u, create_graph=True)
-        self.output = mu
-        self.mu = mu.detach()
+        """Compute μ and its graph at `theta` for (n, D) `observations`."""
+        self._theta = theta.clone().requires_grad_()
+        self._mu = policy.mu(self._theta, observations)
+        self._u = torch.zeros_like(self._mu, requires_grad=True)
+        (self._back,) = torch.autograd.grad(self._mu, self._theta, self._u, create_graph=True)
+        self.mu = self._mu.detach()
 
     def jacobian_product(self, v: Tensor) -> Tensor:
         """Return J v, (n, dim μ)."""
-        return torch.autograd.grad(self.back, self.u, v, retain_graph=True)[0]
+        return torch.autograd.grad(self._back, self._u, v, retain_graph=True)[0]
 
     def transposed_product(self, w: Tensor) -> Tensor:
         """Return Jᵀ w, (P,)."""
-        return torch.autograd.grad(self.output, self.theta, w, retain_graph=True)[0]
+        return torch.autograd.grad(self._mu, self._theta, w, retain_graph=True)[0]
 
 
-class AnalyticFisher:
-    """v → (A + damping · 1) v, A integrated over the actions of each state (Sec. 6)."""
+class FisherProduct:
+    """v → (mean over states of Jᵀ M J + damping · 1) v."""
 
     def __init__(
         self,
@@ -50,27 +56,42 @@ class AnalyticFisher:
         theta: Tensor,
         observations: Tensor,
         *,
+        metric: Metric,
         damping: float,
         workers: Workers,
     ) -> None:
         """Linearise the policy at `theta` on (n, D) `observations`."""
-        self.damping, self.count = damping, len(observations)
-        self._distribution, self._workers = policy.distribution, workers
+        self._count, self._metric = len(observations), metric
+        self._damping, self._workers = damping, workers
 
-        def linearise(rows: slice) -> _LinearisedPolicy:
-            return _LinearisedPolicy(policy, theta, observations[rows])
+        def linearise(rows: slice) -> tuple[slice, LinearisedPolicy]:
+            return rows, LinearisedPolicy(policy, theta, observations[rows])
 
-        self._parts = workers.map(linearise, chunks(self.count, CHUNK))
+        self._parts = workers.map(linearise, chunks(self._count, CHUNK))
 
     def __call__(self, vector: Tensor) -> Tensor:
         """Return the product with a (P,) float64 `vector`, float64."""
         v = vector.float()
 
-        def product(part: _LinearisedPolicy) -> Tensor:
-            tangent = part.jacobian_product(v)
-            return part.transposed_product(
-                self._distribution.fisher_product(part.mu, tangent)
-            ).double()
+        def product(item: tuple[slice, LinearisedPolicy]) -> Tensor:
+            rows, part = item
+            tangent = self._metric(rows, part.mu, part.jacobian_product(v))
+            return part.transposed_product(tangent).double()
 
         total = torch.stack(self._workers.map(product, self._parts)).sum(dim=0)
-        return total / self.count + self.damping * vector
+        return total / self._count + self._damping * vector
+
+
+def analytic_metric(policy: Policy) -> Metric:
+    """Return M integrated over the actions of each state: kl'' of Eq. (57)."""
+    return lambda rows, mu, tangent: policy.distribution.fisher_product(mu, tangent)
+
+
+def empirical_metric(policy: Policy, actions: Tensor) -> Metric:
+    """Return M = g gᵀ at the sampled (n, A) `actions`: the covariance of the gradients."""
+
+    def product(rows: slice, mu: Tensor, tangent: Tensor) -> Tensor:
+        score = policy.distribution.score(mu, actions[rows])
+        return score * (score * tangent).sum(dim=-1, keepdim=True)
+
+    return product

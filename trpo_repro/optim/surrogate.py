@@ -1,4 +1,4 @@
-"""The surrogate objective of Eq. (14), its gradient, and the KL divergence, over a whole batch.
+"""Surrogate objectives L, their gradient, and the KL divergence, over a whole batch.
 
 A batch is worked through in chunks that fit the cache, on several threads; the chunks' float64
 sums are added in order, so that the number of threads moves no bit.
@@ -6,6 +6,7 @@ sums are added in order, so that the number of threads moves no bit.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ CHUNK = 8192  # rows at a time
 
 @dataclass(frozen=True)
 class Batch:
-    """What the update sees.
+    """What single path's update sees.
 
     Attributes:
         observations: (N, D) float32, normalised.
@@ -58,61 +59,83 @@ class Evaluation(NamedTuple):
     kl_max: float
 
 
-class Surrogate:
-    """L_old(θ) = mean of π_θ(a|s)/π_old(a|s) · A(s, a) over one batch (Eq. 14).
+class Surrogate(ABC):
+    """L_old(θ) as a mean over states, of whichever estimator the subclass is.
 
-    Actions were sampled from q = π_old, so the importance weight is the ratio of the two.
+    Attributes:
+        theta_old: (P,) float32, the parameters that sampled.
+        observations: (N, D) float32, the states.
+        mu_old: (N, dim μ) float32, the distributions that sampled.
+        gradient: (P,) float64, g = ∇L at θ_old.
     """
 
-    def __init__(self, policy: Policy, theta_old: Tensor, batch: Batch, workers: Workers) -> None:
-        """Compute μ_old and log π_old of every row, and with the same pass g = ∇L at θ_old.
-
-        Attributes:
-            gradient: (P,) float64.
+    def __init__(
+        self, policy: Policy, theta_old: Tensor, observations: Tensor, workers: Workers
+    ) -> None:
+        """Compute μ_old and, with the same pass, the gradient.
 
         Raises:
-            AssertionError: The ratio π_θ/π_old is not exactly 1 at θ_old.
+            AssertionError: θ_old does not give μ_old again, so that the ratio is not exactly 1.
         """
-        self.policy, self.theta_old, self.batch, self.workers = policy, theta_old, batch, workers
-        self.slices = list(chunks(len(batch), CHUNK))
-        device = theta_old.device
-        self.mu_old = torch.empty(len(batch), policy.distribution.size, device=device)
-        self.log_prob_old = torch.empty(len(batch), device=device)
+        self.policy, self.theta_old, self.workers = policy, theta_old, workers
+        self.observations = observations
+        self.slices = list(chunks(len(observations), CHUNK))
+        size = (len(observations), policy.distribution.size)
+        self.mu_old = torch.empty(size, device=theta_old.device)
         parts = workers.map(self._old_part, self.slices)
-        self.gradient = torch.stack(parts).sum(dim=0) / len(batch)
+        self.gradient = torch.stack(parts).sum(dim=0) / len(observations)
         # One chunk, computed afresh, stands for all: the passes are the same function of θ.
         first = self.slices[0]
         with torch.no_grad():
-            again = self._log_prob(theta_old, first)[1]
-        assert torch.equal(again, self.log_prob_old[first]), "π_θ/π_old is not 1 at θ_old"
+            again = policy.mu(theta_old, observations[first])
+        assert torch.equal(again, self.mu_old[first]), "π_θ/π_old is not 1 at θ_old"
 
-    def _old_part(self, rows: slice) -> Tensor:
-        """Remember the old distribution of `rows`; return their part of Σ ∇(ratio · A)."""
-        theta = self.theta_old.clone().requires_grad_()
-        mu, log_prob = self._log_prob(theta, rows)
-        self.mu_old[rows] = mu.detach()
-        self.log_prob_old[rows] = log_prob.detach()
-        # ∇(π_θ/π_old) = ∇ log π_θ where the ratio is 1.
-        total = torch.dot(log_prob, self.batch.advantages[rows])
-        return torch.autograd.grad(total, theta)[0].double()
+    @abstractmethod
+    def _remember(self, rows: slice, mu: Tensor) -> None:
+        """Keep what `_gain` needs of the old distributions `mu` of `rows`."""
+
+    @abstractmethod
+    def _gain(self, rows: slice, mu: Tensor) -> Tensor:
+        """Return the sum over `rows` of their part of L(θ) − L(θ_old)."""
 
     def evaluate(self, theta: Tensor) -> Evaluation:
         """Return gain and divergence of `theta`, on every row of the batch."""
-        parts = self.workers.map(lambda rows: self._part(theta, rows), self.slices)
-        count = len(self.batch)
+
+        def part(rows: slice) -> tuple[float, float, float]:
+            with torch.no_grad():
+                mu = self.policy.mu(theta, self.observations[rows])
+                kl = self.policy.distribution.kl(self.mu_old[rows], mu)
+                gain = self._gain(rows, mu)
+                return float(gain), float(kl.sum(dtype=torch.float64)), float(kl.max())
+
+        parts = self.workers.map(part, self.slices)
+        count = len(self.observations)
         gain, kl_sum = sum(p[0] for p in parts), sum(p[1] for p in parts)
         return Evaluation(gain / count, kl_sum / count, max(p[2] for p in parts))
 
-    def _part(self, theta: Tensor, rows: slice) -> tuple[float, float, float]:
-        """Return the sums of (ratio − 1) · A and of the KL, and the KL's maximum, over `rows`."""
-        with torch.no_grad():
-            mu, log_prob = self._log_prob(theta, rows)
-            ratio_minus_one = torch.expm1(log_prob - self.log_prob_old[rows])
-            gain = torch.dot(ratio_minus_one, self.batch.advantages[rows])
-            kl = self.policy.distribution.kl(self.mu_old[rows], mu)
-            return float(gain), float(kl.sum(dtype=torch.float64)), float(kl.max())
+    def _old_part(self, rows: slice) -> Tensor:
+        """Remember the old distributions of `rows`; return their part of the gradient's sum."""
+        theta = self.theta_old.clone().requires_grad_()
+        mu = self.policy.mu(theta, self.observations[rows])
+        self.mu_old[rows] = mu.detach()
+        self._remember(rows, mu.detach())
+        return torch.autograd.grad(self._gain(rows, mu), theta)[0].double()
 
-    def _log_prob(self, theta: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-        """Return μ_θ(s) and log π_θ(a|s) of `rows`."""
-        mu = self.policy.mu(theta, self.batch.observations[rows])
-        return mu, self.policy.distribution.log_prob(mu, self.batch.actions[rows])
+
+class SinglePathSurrogate(Surrogate):
+    """L_old(θ) = mean of π_θ(a|s)/π_old(a|s) · A(s, a) over the batch (Eq. 14 with q = π_old)."""
+
+    def __init__(self, policy: Policy, theta_old: Tensor, batch: Batch, workers: Workers) -> None:
+        """Take a batch that the policy at `theta_old` sampled."""
+        self.batch = batch
+        self.log_prob_old = torch.empty(len(batch), device=theta_old.device)
+        super().__init__(policy, theta_old, batch.observations, workers)
+
+    def _remember(self, rows: slice, mu: Tensor) -> None:
+        log_prob = self.policy.distribution.log_prob(mu, self.batch.actions[rows])
+        self.log_prob_old[rows] = log_prob
+
+    def _gain(self, rows: slice, mu: Tensor) -> Tensor:
+        log_prob = self.policy.distribution.log_prob(mu, self.batch.actions[rows])
+        ratio_minus_one = torch.expm1(log_prob - self.log_prob_old[rows])
+        return torch.dot(ratio_minus_one, self.batch.advantages[rows])

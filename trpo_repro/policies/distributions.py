@@ -48,6 +48,9 @@ class Distribution(Protocol):
     def fisher_product(self, mu: Tensor, tangent: Tensor) -> Tensor:
         """Return M·tangent, (n, dim μ)."""
 
+    def score(self, mu: Tensor, actions: Tensor) -> Tensor:
+        """Return ∂ log π(a|s)/∂μ, (n, dim μ)."""
+
 
 class DiagonalGaussian:
     """N(mean, diag(std²)) with μ = [mean, log std] (App. D, with log std in place of std)."""
@@ -95,6 +98,13 @@ class DiagonalGaussian:
         log_std = mu[..., self.dimension :]
         mean_part, log_std_part = tangent.chunk(2, dim=-1)
         return torch.cat([mean_part * torch.exp(-2.0 * log_std), 2.0 * log_std_part], dim=-1)
+
+    def score(self, mu: Tensor, actions: Tensor) -> Tensor:
+        """Return [z/σ, z² − 1] with z = (a − mean)/σ."""
+        mean, log_std = mu.chunk(2, dim=-1)
+        inverse_std = torch.exp(-log_std)
+        z = (actions - mean) * inverse_std
+        return torch.cat([z * inverse_std, z.square() - 1.0], dim=-1)
 
 
 class FactoredCategorical:
@@ -159,6 +169,14 @@ class FactoredCategorical:
             weighted = p * direction
             products.append(weighted - p * weighted.sum(dim=-1, keepdim=True))
         return torch.cat(products, dim=-1)
+
+    def score(self, mu: Tensor, actions: Tensor) -> Tensor:
+        """Return one-hot(a) − p for each factor."""
+        parts = []
+        for factor, logits in enumerate(self._split(mu)):
+            chosen = torch.nn.functional.one_hot(actions[..., factor], logits.shape[-1])
+            parts.append(chosen - logits.softmax(dim=-1))
+        return torch.cat(parts, dim=-1)
 
     def _split(self, mu: Tensor) -> tuple[Tensor, ...]:
         """Return the columns of each factor."""

@@ -7,6 +7,7 @@ import dataclasses
 from trpo_repro.algorithms.single_path import SinglePath
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import MissingDependency
+from trpo_repro.optim.step import NaturalDirection
 from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Workers, available_cores
 from trpo_repro.policies.policy import Policy
@@ -46,11 +47,9 @@ def build_algorithm(config: RunConfig) -> Algorithm:
     return SinglePath(
         sampler=sampler,
         baseline=BASELINES[estimator.baseline](sampler.simulator.observation_size, sampler.workers),
-        trust_region=TrustRegion(
+        update=TrustRegion(
             stepsize=algo.stepsize,
-            cg_iterations=algo.cg_iterations,
-            damping=algo.damping,
-            fisher_fraction=algo.fisher_fraction,
+            direction=NaturalDirection(algo.cg_iterations, algo.damping, algo.fisher_fraction),
             shrink=algo.line_search_shrink,
             max_backtracks=algo.max_backtracks,
         ),
