@@ -90,6 +90,7 @@ class Trajectories:
         terminated: (E,) bool; False where the time limit ended the episode.
         final_observations: (E, D) float32, seen after the last step of each episode.
         final_states: (E, ...) the simulator states behind them.
+        states: (N, ...) the state behind each observation, where they were asked for.
     """
 
     observations: NDArray[np.float32]
@@ -99,6 +100,7 @@ class Trajectories:
     terminated: NDArray[np.bool_]
     final_observations: NDArray[np.float32]
     final_states: States
+    states: States | None = None
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -113,8 +115,12 @@ class Trajectories:
     @staticmethod
     def concatenate(parts: list[Trajectories]) -> Trajectories:
         """Join the episodes of several groups, in order."""
-        names = Trajectories.__dataclass_fields__
-        return Trajectories(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+        columns = {
+            name: [getattr(part, name) for part in parts]
+            for name in Trajectories.__dataclass_fields__
+            if getattr(parts[0], name) is not None
+        }
+        return Trajectories(**{name: np.concatenate(values) for name, values in columns.items()})
 
 
 Row = dict[str, float | int | str | None]

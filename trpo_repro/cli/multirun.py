@@ -6,10 +6,12 @@ the others finish, and the sweep's exit code says whether any failed.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
@@ -19,13 +21,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from trpo_repro.cli.compose import config_folder, sweep_overrides
+from trpo_repro.cli.reporter import say
 from trpo_repro.errors import ConfigError
+from trpo_repro.runner.run_folder import creation_error
+from trpo_repro.runner.signals import RESUMABLE, StopRequested
 
 
 def run_all(overrides: Sequence[str], *, restart: bool) -> int:
     """Run every combination of `overrides`; return 0 if all succeeded, else 1."""
     jobs = sweep_overrides(overrides)
-    print(f"{len(jobs)} runs", flush=True)
+    say(f"{len(jobs)} runs")
     engine = Hydra.create_main_hydra2(
         task_name="trpo-repro", config_search_path=create_config_search_path(str(config_folder()))
     )
@@ -34,13 +39,15 @@ def run_all(overrides: Sequence[str], *, restart: bool) -> int:
         batches = engine.multirun("config", job, list(overrides), with_log_configuration=False)
     except HydraException as error:
         raise ConfigError(" ".join(str(error).split())) from error
+    except OSError as error:  # Hydra's own folder is the first thing that a sweep writes
+        raise creation_error(error, Path(error.filename or ".")) from error
     finally:
         GlobalHydra.instance().clear()
     codes = [done.return_value for batch in batches for done in batch]
     failed = [line for line, code in zip(jobs, codes, strict=True) if code != 0]
-    print(f"{len(codes) - len(failed)} of {len(codes)} runs complete", flush=True)
+    say(f"{len(codes) - len(failed)} of {len(codes)} runs complete")
     for line in failed:
-        print(f"failed: trpo-repro run {' '.join(line)}", file=sys.stderr)
+        print(f"failed: trpo-repro run {shlex.join(line)}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -52,16 +59,19 @@ class _Job:
     def __call__(self, config: DictConfig) -> int:
         """Run the job's overrides; return its exit code."""
         overrides = list(HydraConfig.get().overrides.task)
-        print(f"run {' '.join(overrides)}", flush=True)
+        say(f"run {shlex.join(overrides)}")
         began = time.monotonic()
         command = [sys.executable, "-m", "trpo_repro", "run", *self.extra, *overrides]
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         try:
             code = child.wait()
-        except KeyboardInterrupt:
-            child.wait()  # the same Ctrl-C reached it; it is saving
+        except StopRequested as stop:
+            # Ctrl-C reaches the child too, as part of the terminal's group; SIGTERM need not.
+            if stop.exit_code == RESUMABLE:
+                child.terminate()
+            child.wait()  # it is saving
             raise
-        print(f"exit {code} after {time.monotonic() - began:.0f} s", flush=True)
+        say(f"exit {code} after {time.monotonic() - began:.0f} s")
         return code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import (
@@ -37,21 +38,29 @@ def summary(row: Row) -> str:
     )
 
 
+def say(line: str) -> None:
+    """Print `line`; an output that nobody reads any more, or that is full, stops nothing."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class LineReporter:
-    """A line now and then, without control characters; a closed output ends the lines only."""
+    """A line now and then, without control characters."""
 
     def __init__(self) -> None:
         """Begin with nothing shown."""
         self._last = -float("inf")
         self._total = 0
-        self._open = True
 
     def start(self, folder: RunFolder, done: int, total: int) -> None:
         """Say where the run writes and where it begins."""
         self._total = total
-        self._print(f"run: {folder.path}")
+        say(f"run: {folder.path}")
         if done:
-            self._print(f"continuing after {done} of {total} iterations")
+            say(f"continuing after {done} of {total} iterations")
 
     def row(self, row: Row) -> None:
         """Print every few seconds, and the first and last iteration."""
@@ -60,29 +69,27 @@ class LineReporter:
         if now - self._last < SECONDS_BETWEEN_LINES and number not in (1, self._total):
             return
         self._last = now
-        self._print(f"iteration {number}/{self._total}  {summary(row)}")
+        say(f"iteration {number}/{self._total}  {summary(row)}")
+
+    def note(self, message: str) -> None:
+        """Print a line."""
+        say(message)
 
     def warn(self, message: str) -> None:
         """Print a warning on standard error."""
-        print(f"warning: {message}", file=sys.stderr)
+        with suppress(OSError):
+            print(f"warning: {message}", file=sys.stderr)
 
     def finish(self, message: str) -> None:
         """Print the last line."""
-        self._print(message)
-
-    def _print(self, line: str) -> None:
-        if not self._open:
-            return
-        try:
-            print(line, flush=True)
-        except BrokenPipeError:
-            # `| head` has seen enough; training goes on.
-            self._open = False
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say(message)
 
 
 class BarReporter:
-    """One live bar with the time left, and the latest numbers behind it."""
+    """One live bar with the time left, and the latest numbers behind it.
+
+    Writing is allowed to fail: a terminal that hangs up must not keep the run from being saved.
+    """
 
     def __init__(self) -> None:
         """Prepare the bar."""
@@ -100,21 +107,31 @@ class BarReporter:
 
     def start(self, folder: RunFolder, done: int, total: int) -> None:
         """Show the bar."""
-        self._console.print(f"run: {folder.path}", highlight=False, soft_wrap=True)
+        self.note(f"run: {folder.path}")
         self._task = self._bar.add_task(
             "", total=total, completed=done, name=folder.path.parts[-4], numbers=""
         )
-        self._bar.start()
+        with suppress(OSError):
+            self._bar.start()
 
     def row(self, row: Row) -> None:
         """Advance the bar."""
-        self._bar.update(self._task, advance=1, numbers=summary(row))
+        with suppress(OSError):
+            self._bar.update(self._task, advance=1, numbers=summary(row))
+
+    def note(self, message: str) -> None:
+        """Print a line above the bar."""
+        with suppress(OSError):
+            self._console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """Print a warning above the bar."""
-        Console(stderr=True).print(f"warning: {message}", highlight=False, soft_wrap=True)
+        with suppress(OSError):
+            text = f"warning: {message}"
+            Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
     def finish(self, message: str) -> None:
         """Leave the bar as it is and print the last line."""
-        self._bar.stop()
-        self._console.print(message, highlight=False, soft_wrap=True)
+        with suppress(OSError):
+            self._bar.stop()
+        self.note(message)

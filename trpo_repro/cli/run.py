@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
+from contextlib import suppress
 
 from trpo_repro.cli.compose import run_config
-from trpo_repro.cli.reporter import make_reporter
+from trpo_repro.cli.reporter import make_reporter, say
 from trpo_repro.runner.loop import already_complete, execute
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.runner.signals import RESUMABLE, StopRequested
+from trpo_repro.runner.signals import RESUMABLE, StopRequested, stop_on_signals
 
 
 def main(options: argparse.Namespace) -> int:
     """Run what the overrides say; return the exit code."""
-    if options.multirun:
-        from trpo_repro.cli.multirun import run_all
-
-        return run_all(options.overrides, restart=options.restart)
-    config = run_config(options.overrides)
-    folder = RunFolder.of(config)
-    if options.restart:
-        aside = folder.move_aside()
-        if aside is not None:
-            print(f"the old run is kept in {aside}")
-    elif already_complete(config):
-        print(f"already complete: {folder.path}")
-        return 0
     try:
-        execute(config, make_reporter())
+        return _run_all(options) if options.multirun else _run_one(options)
     except StopRequested as stop:
         if stop.exit_code == RESUMABLE:
-            print(f"to continue: trpo-repro run {' '.join(options.overrides)}", flush=True)
-        sys.stdout.flush()
+            again = ["run", *["-m"] * options.multirun, *options.overrides]
+            say(f"to continue: trpo-repro {shlex.join(again)}")
+        with suppress(OSError):  # the terminal may be what went away
+            sys.stdout.flush()
         # Sampling threads may be deep inside the physics; everything is saved, so do not wait.
         os._exit(stop.exit_code)
+
+
+def _run_one(options: argparse.Namespace) -> int:
+    config = run_config(options.overrides)
+    if not options.restart and already_complete(config):
+        print(f"already complete: {RunFolder.of(config).path}")
+        return 0
+    execute(config, make_reporter(), restart=options.restart)
     return 0
+
+
+def _run_all(options: argparse.Namespace) -> int:
+    from trpo_repro.cli.multirun import run_all
+
+    with stop_on_signals():
+        return run_all(options.overrides, restart=options.restart)

@@ -7,7 +7,9 @@ manifest does. Two are kept, so that one that the disk damaged can be passed ove
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from trpo_repro.errors import CheckpointError
-from trpo_repro.runner.run_folder import read_json, sync_folder, write_atomically, write_json
+from trpo_repro.runner.run_folder import (
+    read_json,
+    remove_temporaries,
+    sync_folder,
+    write_atomically,
+    write_json,
+)
 from trpo_repro.types import Arrays
 
 FORMAT = 1
@@ -54,7 +62,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, identity: str) -> N
         "wall_s": checkpoint.wall_s,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    write_json(folder / f"{stem}.json", manifest)
+    write_json(folder / f"{stem}.json", {**manifest, "seal": _seal(manifest)})
     for old in manifests(folder)[KEPT:]:
         old.unlink(missing_ok=True)
         old.with_suffix(".safetensors").unlink(missing_ok=True)
@@ -95,9 +103,9 @@ def manifests(folder: Path) -> list[Path]:
 
 def remove_strays(folder: Path) -> None:
     """Delete what a killed writer left: temporary files, arrays without a manifest."""
-    for path in folder.iterdir():
-        unfinished = path.suffix == ".safetensors" and not path.with_suffix(".json").exists()
-        if path.name.startswith(".tmp-") or unfinished:
+    remove_temporaries(folder)
+    for path in folder.glob("*.safetensors"):
+        if not path.with_suffix(".json").exists():
             path.unlink()
 
 
@@ -117,12 +125,20 @@ class _Damaged(Exception):
     """The bytes on the disk are not those that were written."""
 
 
+def _seal(manifest: Mapping[str, Any]) -> str:
+    """Return the sha256 of the manifest's other fields: one flipped bit in a number must show."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
 def _load(manifest: Path, identity: str) -> Checkpoint:
     """Read one checkpoint."""
     try:
         content = read_json(manifest)
-    except CheckpointError as error:
+    except (CheckpointError, OSError) as error:
         raise _Damaged(str(error)) from error
+    if content.pop("seal", None) != _seal(content):
+        raise _Damaged("its manifest's sha256 is wrong")
+    _check_same("format", content.get("format"), FORMAT, manifest)
     kinds: dict[str, type[Any] | tuple[type[Any], ...]] = {
         "format": int,
         "identity": str,
@@ -135,17 +151,21 @@ def _load(manifest: Path, identity: str) -> Checkpoint:
         isinstance(content[key], kind) for key, kind in kinds.items()
     ):
         raise _Damaged("its manifest has other fields than ours")
-    for key, expected in (("format", FORMAT), ("identity", identity)):
-        if content[key] != expected:
-            raise CheckpointError(
-                f"the checkpoint's {key} is {content[key]!r}, this run's is {expected!r}",
-                where=str(manifest),
-                fix="--restart keeps the old folder aside and begins anew",
-            )
+    _check_same("identity", content["identity"], identity, manifest)
     if f"{content['iterations']:08d}" != manifest.stem:
         raise _Damaged("its name is not its iteration")
     arrays = _load_arrays(manifest.with_suffix(".safetensors"), content["sha256"])
     return Checkpoint(content["iterations"], content["sim_steps"], content["wall_s"], arrays)
+
+
+def _check_same(key: str, found: object, expected: object, manifest: Path) -> None:
+    """Refuse a whole checkpoint that is not for this run."""
+    if found != expected:
+        raise CheckpointError(
+            f"the checkpoint's {key} is {found!r}, this run's is {expected!r}",
+            where=str(manifest),
+            fix="--restart keeps the old folder aside and begins anew",
+        )
 
 
 def _load_arrays(path: Path, sha256: str | None) -> Arrays:
@@ -156,6 +176,8 @@ def _load_arrays(path: Path, sha256: str | None) -> Arrays:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise _Damaged(f"{path.name} is missing") from error
+    except OSError as error:
+        raise _Damaged(f"{path.name} cannot be read: {error.strerror}") from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise _Damaged("its sha256 is wrong")
     try:

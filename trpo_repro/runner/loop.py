@@ -8,22 +8,29 @@ iteration, purpose): continuing a run equals never having stopped it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trpo_repro.config import RunConfig, plain
 from trpo_repro.errors import (
     CheckpointError,
+    DiskError,
     MissingDependency,
-    RunFailed,
     SimulationDiverged,
     TrpoError,
 )
 from trpo_repro.runner.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from trpo_repro.runner.progress import ProgressFile, cut_back
 from trpo_repro.runner.provenance import provenance
-from trpo_repro.runner.run_folder import RunFolder, read_json, write_atomically, write_json
+from trpo_repro.runner.run_folder import (
+    RunFolder,
+    read_json,
+    remove_temporaries,
+    write_atomically,
+    write_json,
+)
 from trpo_repro.runner.signals import StopRequested, stop_on_signals
 from trpo_repro.types import Algorithm, Row
 
@@ -36,6 +43,9 @@ class Reporter(Protocol):
 
     def row(self, row: Row) -> None:
         """An iteration has ended."""
+
+    def note(self, message: str) -> None:
+        """Something is worth knowing."""
 
     def warn(self, message: str) -> None:
         """Something is odd, and was dealt with."""
@@ -81,20 +91,30 @@ def already_complete(config: RunConfig) -> bool:
     return status.get("state") == "done" and isinstance(done, int) and done >= config.iterations
 
 
-def execute(config: RunConfig, reporter: Reporter) -> None:
+def execute(config: RunConfig, reporter: Reporter, *, restart: bool = False) -> None:
     """Run `config` until it is done, from wherever its folder stands.
+
+    Args:
+        config: What to run.
+        reporter: Shows it.
+        restart: Keep the run's old folder aside and begin anew.
 
     Raises:
         TrpoError: The run failed, or its folder cannot be used; said by the class.
         StopRequested: A signal came; the run is saved and can be continued.
     """
-    from trpo_repro.runner.build import build_algorithm
+    with stop_on_signals():
+        from trpo_repro.runner.build import build_algorithm
 
-    algorithm = build_algorithm(config)  # fails before anything is written
-    folder = RunFolder.of(config)
-    folder.create()
-    with folder.locked(), stop_on_signals():
-        _Run(config, folder, algorithm, reporter).execute()
+        # What can fail for want of something fails here, before anything is written.
+        writer = _tensorboard_writer() if config.tensorboard else None
+        algorithm = build_algorithm(config)
+        folder = RunFolder.of(config)
+        if restart and (aside := folder.move_aside()):
+            reporter.note(f"the old run is kept in {aside}")
+        folder.create()
+        with folder.locked():
+            _Run(config, folder, algorithm, reporter, writer).execute()
 
 
 @dataclass
@@ -105,44 +125,49 @@ class _Run:
     folder: RunFolder
     algorithm: Algorithm
     reporter: Reporter
+    tensorboard: Callable[..., Any] | None
 
     def execute(self) -> None:
         """Resume or begin, train, save."""
         self.latest = self._resume()
-        self.saved = self.latest.iterations
         self._write_config()
         self._status("running")
-        total = self.config.iterations
-        self.reporter.start(self.folder, self.latest.iterations, total)
-        self.progress = ProgressFile(self.folder.progress)
+        with closing(ProgressFile(self.folder.progress)) as self.progress:
+            self.reporter.start(self.folder, self.latest.iterations, self.config.iterations)
+            self._work()
+        self.reporter.finish(f"done: {self.folder.path}")
+
+    def _work(self) -> None:
+        """Train to the end, to the request to stop, or to the failure, and save what there is."""
         try:
             self._train()
             self._save()
+            self._status("done")
         except StopRequested:
             self._save()
             self._status("interrupted")
-            self.reporter.finish(f"interrupted after {self.latest.iterations} of {total}; saved")
+            done, total = self.latest.iterations, self.config.iterations
+            self.reporter.finish(f"interrupted after {done} of {total} iterations; saved")
             raise
-        except TrpoError as error:
+        except Exception as error:
             self._fail(error)
             raise
-        finally:
-            self.progress.close()
-        self._status("done")
-        self.reporter.finish(f"done: {self.folder.path}")
 
     def _resume(self) -> Checkpoint:
         """Return the newest checkpoint, or the beginning; cut the rows back to it."""
+        remove_temporaries(self.folder.path)
         found, warnings = newest_checkpoint(
             self.folder.checkpoints, identity=self.config.identity()
         )
-        begin = found or Checkpoint(0, 0, 0.0, self.algorithm.initial())
         if found is None and self.folder.policy.exists():
             raise CheckpointError(
                 "this run has a policy but no checkpoint to go on from",
                 where=str(self.folder.path),
                 fix="--restart keeps the folder aside and begins anew",
             )
+        # -1: even the beginning is a state that a request to stop has to save.
+        self.saved = found.iterations if found else -1
+        begin = found or Checkpoint(0, 0, 0.0, self.algorithm.initial())
         warnings += cut_back(self.folder.progress, begin.iterations)
         for warning in warnings:
             self.reporter.warn(warning)
@@ -150,20 +175,17 @@ class _Run:
 
     def _train(self) -> None:
         """Take iterations as they come: write the row, note the state, save now and then."""
-        board = self._tensorboard()
-        last_save = time.perf_counter()
-        for row, state in train(self.algorithm, self.latest, self.config.iterations):
-            self.progress.append(row)
-            self.latest = state
-            self.reporter.row(row)
-            if board is not None:
+        with self._board() as board:
+            last_save = time.perf_counter()
+            for row, state in train(self.algorithm, self.latest, self.config.iterations):
+                self.progress.append(row)
+                self.latest = state
+                self.reporter.row(row)
                 _write_tensorboard(board, row)
-            if time.perf_counter() - last_save >= self.config.checkpoint_seconds:
-                self._save()
-                self._status("running")
-                last_save = time.perf_counter()
-        if board is not None:
-            board.close()
+                if time.perf_counter() - last_save >= self.config.checkpoint_seconds:
+                    self._save()
+                    self._status("running")
+                    last_save = time.perf_counter()
 
     def _save(self) -> None:
         """Save the state after the last whole iteration: rows first, then what counts on them."""
@@ -180,13 +202,15 @@ class _Run:
         arrays = self.algorithm.policy(self.latest.arrays)
         write_atomically(self.folder.policy, save(arrays))
 
-    def _fail(self, error: TrpoError) -> None:
+    def _fail(self, error: Exception) -> None:
         """Keep the last good state and say why there is no further one."""
-        what = {"iteration": self.latest.iterations, "error": str(error)}
-        if isinstance(error, RunFailed):
-            self._save()
-        write_json(self.folder.failure, what)
-        self._status("failed", error=str(error))
+        reason = str(error) if isinstance(error, TrpoError) else f"{type(error).__name__}: {error}"
+        with suppress(DiskError):  # if the disk refuses this too, `error` is still what is said
+            if not isinstance(error, DiskError):
+                self._save()
+            what = {"iteration": self.latest.iterations, "error": reason}
+            write_json(self.folder.failure, what)
+            self._status("failed", error=reason)
         self.reporter.finish(f"failed in iteration {self.latest.iterations}")
 
     def _write_config(self) -> None:
@@ -208,23 +232,32 @@ class _Run:
         }
         write_json(self.folder.status, content)
 
-    def _tensorboard(self) -> Any:
-        """Return TensorBoard's writer where one is asked for."""
-        if not self.config.tensorboard:
-            return None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MissingDependency(
-                "TensorBoard is not installed",
-                where="tensorboard=true",
-                fix="pip install 'trpo-repro[tensorboard]'",
-            ) from error
-        return SummaryWriter(self.folder.tensorboard, purge_step=self.latest.iterations)
+    def _board(self) -> AbstractContextManager[Any]:
+        """Return TensorBoard's writer, or nothing where it is not asked for."""
+        if self.tensorboard is None:
+            return nullcontext()
+        # The steps from here on, should an earlier process have written some, are void.
+        return closing(self.tensorboard(self.folder.tensorboard, purge_step=self.latest.iterations))
+
+
+def _tensorboard_writer() -> Callable[..., Any]:
+    """Return TensorBoard's writer class."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingDependency(
+            "TensorBoard is not installed",
+            where="tensorboard=true",
+            fix="pip install 'trpo-repro[tensorboard]'",
+        ) from error
+    writer: Callable[..., Any] = SummaryWriter
+    return writer
 
 
 def _write_tensorboard(board: Any, row: Row) -> None:
-    """Write every number of `row` against its iteration."""
+    """Write every number of `row` against its iteration, where there is a `board`."""
+    if board is None:
+        return
     for column, value in row.items():
         if isinstance(value, (int, float)) and column != "iteration":
             board.add_scalar(column, value, row["iteration"])

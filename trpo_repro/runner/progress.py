@@ -7,7 +7,7 @@ import io
 import os
 from pathlib import Path
 
-from trpo_repro.runner.run_folder import disk_error, write_atomically
+from trpo_repro.runner.run_folder import disk_error, write_all, write_atomically
 from trpo_repro.types import Row
 
 COLUMNS = (
@@ -61,20 +61,25 @@ class ProgressFile:
     def __init__(self, path: Path) -> None:
         """Open `path`, which `cut_back` has prepared."""
         self.path = path
-        self._file = open(path, "a", encoding="utf-8", newline="")  # noqa: SIM115
+        try:
+            self._file = open(path, "ab", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise disk_error(error, path) from error
 
     def append(self, row: Row) -> None:
         """Write one row."""
-        line = format_row(row)
+        line = format_row(row).encode()
         try:
-            self._file.write(line)
-            self._file.flush()
+            write_all(self._file, line)
         except OSError as error:
             raise disk_error(error, self.path, needed=len(line)) from error
 
     def sync(self) -> None:
         """Make the rows durable: done before the checkpoint that counts on them."""
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise disk_error(error, self.path) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -87,18 +92,17 @@ def cut_back(path: Path, rows: int) -> list[str]:
     Rows past the checkpoint belong to iterations that will be run again; half a line is what a
     killed writer left.
     """
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    kept = [HEADER, *lines[1 : 1 + rows]]
+    # Bytes: what damage left need not be text.
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    before = [line for line in lines[1 : 1 + rows] if line.endswith(b"\n")]
     warnings = []
-    whole = len(kept) == rows + 1 and all(
-        line.startswith(f"{number},") and line.endswith("\n")
-        for number, line in enumerate(kept[1:])
-    )
-    if not whole:
+    numbers = [line.split(b",")[0] for line in before]
+    if numbers != [str(number).encode() for number in range(rows)]:
         warnings.append(f"{path.name} does not hold the {rows} rows before the checkpoint")
-    surplus = len(lines) - len(kept)
+    surplus = len(lines) - 1 - rows
     if surplus > 0:
         warnings.append(f"{path.name}: {surplus} rows past the checkpoint are computed again")
+    kept = [HEADER.encode(), *before]
     if lines != kept:
-        write_atomically(path, "".join(kept).encode())
+        write_atomically(path, b"".join(kept))
     return warnings

@@ -39,9 +39,11 @@ def package_version(name: str) -> str | None:
 def git_commit() -> str | None:
     """Return the commit of the checkout that this code runs from, `+` behind it if edited."""
     source = Path(trpo_repro.__file__).parent
-    command = ["git", "-C", str(source), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    # No optional locks: a training run must never get in the way of somebody's commit.
+    git = ["git", "--no-optional-locks", "-C", str(source)]
+    command = [*git, "describe", "--always", "--abbrev=12", "--dirty=+"]
     try:
-        tracked = ["git", "-C", str(source), "ls-files", "--error-unmatch", "__init__.py"]
+        tracked = [*git, "ls-files", "--error-unmatch", "__init__.py"]
         subprocess.run(tracked, capture_output=True, check=True)
         result = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

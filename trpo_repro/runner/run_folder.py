@@ -7,17 +7,17 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import CheckpointError, ConfigError, DiskError, FolderInUse
 
 JSON_LIMIT = 1 << 20  # bytes; nothing that we write comes near
+TEMPORARY = ".tmp-"  # how the names of unfinished files begin
 
 
 @dataclass(frozen=True)
@@ -73,23 +73,22 @@ class RunFolder:
         """Make the folder and its parents."""
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
-        except (NotADirectoryError, FileExistsError) as error:
-            raise ConfigError(
-                "the results folder is not a folder",
-                where=str(error.filename),
-                fix="choose another results_dir",
-            ) from error
         except OSError as error:
-            raise disk_error(error, self.path) from error
+            raise creation_error(error, self.path) from error
 
     def move_aside(self) -> Path | None:
-        """Rename the folder to a free name beside it and return that, or None without one."""
+        """Rename the folder to a free name beside it and return that, or None without one.
+
+        Raises:
+            FolderInUse: Another process is writing it.
+        """
         if not self.path.exists():
             return None
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.old{number}")).exists():
             number += 1
-        self.path.rename(target)
+        with self.locked():
+            self.path.rename(target)
         return target
 
     @contextmanager
@@ -98,39 +97,64 @@ class RunFolder:
 
         Raises:
             FolderInUse: Another process holds it.
+            DiskError: The folder cannot be written.
         """
-        with open(self.path / ".lock", "a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                lock.seek(0)
-                holder = lock.read(64).strip() or "another process"
-                raise FolderInUse(
-                    f"{holder} is writing this run",
-                    where=str(self.path),
-                    fix="wait for it, or stop it",
-                ) from error
-            lock.truncate(0)
-            lock.write(f"process {os.getpid()}\n")
-            lock.flush()
+        path = self.path / ".lock"
+        try:
+            lock = open(path, "ab+", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise disk_error(error, path) from error
+        with lock:
+            self._claim(lock)
             yield
+
+    def _claim(self, lock: IO[bytes]) -> None:
+        """Take the lock and write down whose it is."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()}\n".encode())
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read(64).decode(errors="replace").strip() or "another process"
+            raise FolderInUse(
+                f"{holder} is writing this run",
+                where=str(self.path),
+                fix="wait for it, or stop it",
+            ) from error
+        except OSError as error:
+            raise disk_error(error, self.path) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content` so that a crash leaves the old file or the new one whole."""
-    temporary = None
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
+        with open(temporary, "wb", buffering=0) as file:
+            write_all(file, content)
             os.fsync(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        with suppress(OSError):
+            temporary.unlink()
         raise disk_error(error, path, needed=len(content)) from error
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write `content` to an unbuffered file, which may take it in pieces.
+
+    Without a buffer nothing is left that closing the file would try, and fail, to write again.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete the unfinished files of killed writers."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        path.unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -166,11 +190,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def disk_error(error: OSError, path: Path, *, needed: int = 0) -> DiskError:
     """Translate `error`, with how much was needed and how much is free."""
-    where = str(path)
+    where, fix = str(path), "choose a results_dir that can be written"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         folder = next(p for p in [path, *path.parents] if p.exists())
         free = shutil.disk_usage(folder).free
         where += f", {needed} bytes needed, {free} free"
-    return DiskError(
-        f"cannot write: {error.strerror}", where=where, fix="make room, then run the same again"
-    )
+        fix = "make room, then run the same again"
+    return DiskError(f"cannot write: {error.strerror}", where=where, fix=fix)
+
+
+def creation_error(error: OSError, path: Path) -> ConfigError | DiskError:
+    """Translate `error`, which came of making the folder `path`."""
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return ConfigError(
+            "the results folder is not a folder",
+            where=str(error.filename),
+            fix="choose another results_dir",
+        )
+    return disk_error(error, path)

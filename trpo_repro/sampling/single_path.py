@@ -50,12 +50,14 @@ class Sampler:
         policy: The architecture; its parameters come with each call.
         workers: The threads that groups run on.
         greedy: Take the distribution's mode instead of sampling.
+        keep_states: Return the simulator's state at every step too.
     """
 
     simulator: Simulator
     policy: Policy
     workers: Workers
     greedy: bool = False
+    keep_states: bool = False
 
     def batch(
         self,
@@ -126,8 +128,10 @@ class Sampler:
                     torch.from_numpy(normaliser(observations)),
                     noise[step % NOISE_STEPS, : len(states)],
                 ).numpy()
+                # Only where they are kept: a simulator may step its states in place.
+                before = (simulator.copy(states),) if self.keep_states else ()
                 states, rewards, terminated = simulator.step(states, actions)
-                record.add_step(observations, actions, rewards, episode, age)
+                record.add_step(observations, actions, rewards, episode, age, *before)
                 age = age + 1
                 step += 1
                 ended = terminated | (age >= simulator.horizon)
@@ -195,7 +199,7 @@ class _Record:
         self._ends: list[tuple[NDArray[Any], ...]] = []
 
     def add_step(self, *columns: NDArray[Any]) -> None:
-        """Note observations, actions, rewards, episode and age, (n, …) each."""
+        """Note observations, actions, rewards, episode, age and maybe states, (n, …) each."""
         self._steps.append(columns)
 
     def add_ends(
@@ -213,9 +217,8 @@ class _Record:
 
     def trajectories(self, episodes: int) -> Trajectories:
         """Put every step behind its predecessor of the same episode."""
-        observations, actions, rewards, episode, age = map(
-            np.concatenate, zip(*self._steps, strict=True)
-        )
+        columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
+        observations, actions, rewards, episode, age = columns[:5]
         self._check_finite(observations, rewards, episode, age)
         ended, lengths, terminated, final, states = map(
             np.concatenate, zip(*self._ends, strict=True)
@@ -238,6 +241,7 @@ class _Record:
             terminated=terminated[order],
             final_observations=final[order],
             final_states=states[order],
+            states=sort(columns[5]) if len(columns) > 5 else None,
         )
 
     @staticmethod

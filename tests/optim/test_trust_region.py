@@ -1,0 +1,186 @@
+"""The whole step of App. C: against dense algebra, and in each of its outcomes."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+
+from trpo_repro.optim.surrogate import Batch, Surrogate
+from trpo_repro.optim.trust_region import Outcome, TrustRegion
+from trpo_repro.parallel import Workers
+from trpo_repro.policies.policy import Policy
+from trpo_repro.types import ActionSpace
+
+SPACES = [ActionSpace("continuous", (2,)), ActionSpace("discrete", (3, 2))]
+SETTINGS = TrustRegion(
+    stepsize=0.01,
+    cg_iterations=10,
+    damping=1e-3,
+    fisher_fraction=0.1,
+    shrink=0.8,
+    max_backtracks=20,
+)
+
+
+def some_surrogate(space=SPACES[0], *, hidden=(6,), rows=300, seed=0, advantages=None):
+    """Return the surrogate of a random policy, its own actions and, by default, noise."""
+    policy = Policy(4, space, hidden_sizes=hidden, initial_std=1.0)
+    generator = torch.Generator().manual_seed(seed)
+    theta = 0.5 * torch.randn(policy.parameter_count, generator=generator)
+    observations = torch.randn(rows, 4, generator=generator)
+    noise = policy.distribution.noise(np.random.default_rng(seed), (rows,))
+    actions = policy.distribution.sample(policy.mu(theta, observations), noise)
+    if advantages is None:
+        advantages = torch.randn(rows, generator=generator)
+    return Surrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))
+
+
+def step(surrogate, **changes):
+    settings = dataclasses.replace(SETTINGS, **changes)
+    return settings.step(surrogate, np.random.default_rng(0))
+
+
+def assert_parameters_stay(result, surrogate, before):
+    assert result.theta is surrogate.theta_old
+    assert result.theta.numpy().tobytes() == before
+    assert (result.gain, result.kl_mean, result.kl_max) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=["gaussian", "categorical"])
+@pytest.mark.parametrize("seed", range(5))
+def test_accepted_step_improves_within_the_trust_region_on_the_full_batch(space, seed):
+    surrogate = some_surrogate(space, seed=seed)
+    result = step(surrogate)
+    assert result.outcome == Outcome.ACCEPTED
+    measured = surrogate.evaluate(result.theta)
+    assert 0.0 < measured.kl_mean <= SETTINGS.stepsize
+    assert measured.kl_max >= measured.kl_mean
+    assert measured.gain > 0.0
+    assert (result.gain, result.kl_mean, result.kl_max) == tuple(measured)
+    assert 0.0 < result.gain < 2 * result.predicted_gain
+
+
+def test_divergence_of_the_accepted_step_is_bounded_by_an_independent_measure_too():
+    surrogate = some_surrogate()
+    result = step(surrogate)
+    pair = []
+    for theta in (surrogate.theta_old, result.theta):
+        mu = surrogate.policy.mu(theta.double(), surrogate.batch.observations.double())
+        pair.append(Independent(Normal(mu[:, :2], mu[:, 2:].exp()), 1))
+    divergence = float(kl_divergence(*pair).mean())
+    assert divergence == pytest.approx(result.kl_mean, rel=1e-4)
+    assert divergence <= SETTINGS.stepsize * (1 + 1e-4)
+
+
+def dense_fisher(surrogate, damping):
+    """Return A + damping · 1 of a linear Gaussian policy, from its formula.
+
+    With x = [s, 1]: the weights' block is E[x xᵀ] ⊗ diag(1/σ²), the log σ block 2 · 1.
+    """
+    observations = surrogate.batch.observations.double()
+    inputs = torch.cat([observations, torch.ones(len(observations), 1)], dim=1)
+    precision = torch.diag(torch.exp(-2 * surrogate.theta_old[-2:].double()))
+    moments = inputs.T @ inputs / len(inputs)
+    block = torch.kron(moments, precision)
+    fisher = torch.block_diag(block, 2 * torch.eye(2, dtype=torch.float64))
+    return fisher + damping * torch.eye(len(fisher), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("stepsize", [1e-4, 0.01])
+def test_step_is_the_natural_gradient_of_length_beta(stepsize):
+    surrogate = some_surrogate(hidden=())
+    result = step(surrogate, stepsize=stepsize, cg_iterations=50, fisher_fraction=1.0)
+    assert result.outcome == Outcome.ACCEPTED
+    fisher = dense_fisher(surrogate, SETTINGS.damping)
+    natural = torch.linalg.solve(fisher, surrogate.gradient)
+    beta = math.sqrt(2 * stepsize / float(natural @ fisher @ natural))  # App. C
+    taken = (result.theta - surrogate.theta_old).double()
+    expected = SETTINGS.shrink**result.backtracks * beta * natural
+    # Parameters of order one in float32 hold a step of order 0.01 to about 1e-5 of itself.
+    assert (taken - expected).norm() / expected.norm() < 1e-4
+    assert result.predicted_gain == pytest.approx(beta * float(surrogate.gradient @ natural), 1e-4)
+    assert result.cg_residual < 1e-4
+
+
+def test_a_small_step_uses_the_trust_region_up():
+    surrogate = some_surrogate(hidden=())
+    result = step(surrogate, stepsize=1e-4, damping=0.0, cg_iterations=50, fisher_fraction=1.0)
+    # ½ sᵀAs = δ · shrink^2j for quadratic divergence; the cubic term is of order √δ.
+    expected = 1e-4 * SETTINGS.shrink ** (2 * result.backtracks)
+    assert result.backtracks <= 1
+    assert result.kl_mean == pytest.approx(expected, rel=0.05)
+
+
+def test_only_the_fisher_matrix_sees_a_subsample():
+    surrogate = some_surrogate()
+    seen = []
+    original = surrogate.evaluate
+    surrogate.evaluate = lambda theta: seen.append(theta) or original(theta)
+    product = SETTINGS._fisher(surrogate, np.random.default_rng(0))
+    assert product.count == 30
+    result = step(surrogate)
+    assert len(seen) == result.backtracks + 1
+    assert result.kl_mean == original(result.theta).kl_mean
+
+
+def test_zero_advantages_are_a_zero_gradient():
+    surrogate = some_surrogate(advantages=torch.zeros(300))
+    before = surrogate.theta_old.numpy().tobytes()
+    result = step(surrogate)
+    assert result.outcome == Outcome.ZERO_GRADIENT
+    assert_parameters_stay(result, surrogate, before)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_advantages_that_are_not_numbers_are_not_finite(bad):
+    advantages = torch.ones(300)
+    advantages[17] = bad
+    surrogate = some_surrogate(advantages=advantages)
+    before = surrogate.theta_old.numpy().tobytes()
+    result = step(surrogate)
+    assert result.outcome == Outcome.NOT_FINITE
+    assert_parameters_stay(result, surrogate, before)
+
+
+def test_a_curvature_that_is_not_a_number_is_not_finite():
+    surrogate = some_surrogate()
+    before = surrogate.theta_old.numpy().tobytes()
+    result = step(surrogate, damping=math.inf)
+    assert result.outcome == Outcome.NOT_FINITE
+    assert_parameters_stay(result, surrogate, before)
+
+
+def test_negative_curvature_is_named():
+    surrogate = some_surrogate()
+    before = surrogate.theta_old.numpy().tobytes()
+    result = step(surrogate, damping=-1e3)  # A − 1000 · 1 is negative definite
+    assert result.outcome == Outcome.NEGATIVE_CURVATURE
+    assert_parameters_stay(result, surrogate, before)
+
+
+def test_a_surrogate_that_falls_along_its_gradient_fails_the_line_search():
+    surrogate = some_surrogate()
+    surrogate.gradient = -surrogate.gradient
+    before = surrogate.theta_old.numpy().tobytes()
+    result = step(surrogate)
+    assert result.outcome == Outcome.LINE_SEARCH_FAILED
+    assert result.backtracks == SETTINGS.max_backtracks
+    assert result.predicted_gain > 0.0
+    assert_parameters_stay(result, surrogate, before)
+
+
+def test_the_step_leaves_the_old_parameters_and_the_gradient_as_they_were():
+    surrogate = some_surrogate()
+    before = surrogate.theta_old.numpy().tobytes(), surrogate.gradient.numpy().tobytes()
+    assert step(surrogate).outcome == Outcome.ACCEPTED
+    after = surrogate.theta_old.numpy().tobytes(), surrogate.gradient.numpy().tobytes()
+    assert after == before
+
+
+def test_threads_move_no_bit():
+    one = some_surrogate()
+    two = Surrogate(one.policy, one.theta_old, one.batch, Workers(2))
+    assert torch.equal(step(one).theta, step(two).theta)

@@ -1,0 +1,74 @@
+"""Policies: sizes of the paper's tables, and acting as the distribution says."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from trpo_repro.policies.policy import Policy
+from trpo_repro.types import ActionSpace
+
+SPACES = [ActionSpace("continuous", (2,)), ActionSpace("discrete", (3, 3, 2))]
+both_spaces = pytest.mark.parametrize("space", SPACES, ids=["continuous", "discrete"])
+
+
+def some_policy(space, hidden=(8,), inputs=5):
+    policy = Policy(inputs, space, hidden_sizes=hidden, initial_std=0.5)
+    theta = torch.randn(policy.parameter_count, generator=torch.Generator().manual_seed(0))
+    return policy, 0.5 * theta
+
+
+@pytest.mark.parametrize(
+    ("inputs", "hidden", "actions", "parameters"),
+    [(9, (30,), 2, 364), (4, (), 1, 6)],
+    ids=["swimmer of Table 2", "linear cart-pole"],
+)
+def test_parameter_counts_are_those_of_the_paper(inputs, hidden, actions, parameters):
+    space = ActionSpace("continuous", (actions,))
+    policy = Policy(inputs, space, hidden_sizes=hidden, initial_std=1.0)
+    assert policy.parameter_count == parameters
+    assert len(policy.initial_parameters(np.random.default_rng(0))) == parameters
+
+
+def test_discrete_policy_outputs_one_logit_for_each_category():
+    policy, theta = some_policy(SPACES[1])
+    assert policy.parameter_count == 5 * 8 + 8 + 8 * 8 + 8
+    assert policy.mu(theta, torch.zeros(3, 5)).shape == (3, 8)
+
+
+def test_gaussian_mu_is_the_network_and_a_standard_deviation_free_of_the_state():
+    policy, theta = some_policy(SPACES[0])
+    observations = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
+    mean, log_std = policy.mu(theta, observations).chunk(2, dim=1)
+    assert torch.equal(mean, policy.network.forward(theta[:-2], observations))
+    assert torch.equal(log_std, theta[-2:].expand(6, 2))
+
+
+def test_first_policy_hardly_looks_at_the_state_and_has_the_standard_deviation_asked_for():
+    policy, _ = some_policy(SPACES[0])
+    theta = policy.initial_parameters(np.random.default_rng(0))
+    observations = torch.randn(100, 5, generator=torch.Generator().manual_seed(4))
+    mean, log_std = policy.mu(theta, observations).chunk(2, dim=1)
+    assert mean.abs().max() < 0.1
+    torch.testing.assert_close(log_std, torch.full((100, 2), math.log(0.5)))
+
+
+@both_spaces
+def test_actor_samples_what_the_distribution_samples_bit_for_bit(space):
+    policy, theta = some_policy(space)
+    observations = torch.randn(40, 5, generator=torch.Generator().manual_seed(2))
+    noise = policy.distribution.noise(np.random.default_rng(0), (40,))
+    expected = policy.distribution.sample(policy.mu(theta, observations), noise)
+    assert torch.equal(policy.actor(theta)(observations, noise), expected)
+
+
+@both_spaces
+def test_greedy_actor_takes_the_mode_whatever_the_noise(space):
+    policy, theta = some_policy(space)
+    observations = torch.randn(40, 5, generator=torch.Generator().manual_seed(3))
+    expected = policy.distribution.mode(policy.mu(theta, observations))
+    act = policy.actor(theta, greedy=True)
+    for seed in (0, 1):
+        noise = policy.distribution.noise(np.random.default_rng(seed), (40,))
+        assert torch.equal(act(observations, noise), expected)

@@ -1,0 +1,208 @@
+"""Vine sampling (Sec. 5.2): several actions from each of a set of states, a rollout behind each.
+
+Trunk trajectories of the current policy give the states; the rollout set is a random choice of
+them. From each of its N states s_n, K actions a_nk are taken, and behind each the policy is
+followed for a few steps. The simulator is put back into s_n exactly, and the K rollouts of a state
+share their random numbers (common random numbers): they differ by the first action alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trpo_repro.errors import SimulationDiverged
+from trpo_repro.parallel import Workers
+from trpo_repro.policies.policy import Actor, Policy
+from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.sampling.single_path import Streams
+from trpo_repro.types import Floats, Simulator, States
+
+ROWS = 128  # rollouts that one group steps together
+STATES_PER_GROUP = 16
+MOST_GROUPS = 8
+
+Proposal = Literal["policy", "uniform", "all"]
+"""q(a|s): the policy itself, uniform over the actions, or every action once (Eq. 15)."""
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """What the branches of N states with K actions each brought.
+
+    Attributes:
+        observations: (N, D) float32, raw, of the rollout set.
+        actions: (N, K, A) the first actions.
+        q_values: (N, K) float64, discounted rewards of each rollout, without any tail.
+        tail_weights: (N, K) float64, γ^length where a rollout was cut off; 0 where it terminated.
+        final_observations: (N, K, D) float32, raw, after each rollout's last step.
+        lengths: (N, K) int64, steps of each rollout.
+    """
+
+    observations: NDArray[np.float32]
+    actions: NDArray[Any]
+    q_values: Floats
+    tail_weights: Floats
+    final_observations: NDArray[np.float32]
+    lengths: NDArray[np.int64]
+
+    @staticmethod
+    def concatenate(parts: list[Rollouts]) -> Rollouts:
+        """Join the states of several groups, in order."""
+        names = Rollouts.__dataclass_fields__
+        return Rollouts(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+
+
+@dataclass(frozen=True)
+class VineSampler:
+    """Branches from given states.
+
+    Attributes:
+        simulator: The task.
+        policy: The architecture.
+        workers: The threads that groups run on.
+        rollouts_per_state: K; not used where `proposal` is `all`.
+        rollout_length: L, steps of a rollout, the first action's included.
+        discount: γ.
+        proposal: q.
+        common_random_numbers: Whether a state's rollouts share their noise.
+    """
+
+    simulator: Simulator
+    policy: Policy
+    workers: Workers
+    rollouts_per_state: int
+    rollout_length: int
+    discount: float
+    proposal: Proposal
+    common_random_numbers: bool
+
+    @property
+    def branches(self) -> int:
+        """Return the number of rollouts behind each state."""
+        if self.proposal == "all":
+            return int(np.prod(self.simulator.actions.sizes))
+        return self.rollouts_per_state
+
+    def rollouts(
+        self, theta: torch.Tensor, normaliser: Normaliser, streams: Streams, *, states: States
+    ) -> Rollouts:
+        """Branch from each of the N `states`.
+
+        Args:
+            theta: Policy parameters.
+            normaliser: Frozen observation normalisation.
+            streams: Random streams of this batch.
+            states: (N, …) the rollout set; unchanged.
+        """
+        groups = max(1, min(MOST_GROUPS, len(states) // STATES_PER_GROUP))
+        shares = np.array_split(np.arange(len(states)), groups)
+
+        def branch(group: int) -> Rollouts:
+            own = self.simulator.copy(states[shares[group]])
+            rng = streams("branch", group)
+            with torch.inference_mode():
+                return _Group(self, self.policy.actor(theta), theta, normaliser, own, rng).run()
+
+        return Rollouts.concatenate(self.workers.map(branch, range(groups)))
+
+
+class _Group:
+    """The rollouts of one group of states, stepped together; those that ended leave the batch."""
+
+    def __init__(
+        self,
+        sampler: VineSampler,
+        act: Actor,
+        theta: torch.Tensor,
+        normaliser: Normaliser,
+        states: States,
+        rng: np.random.Generator,
+    ) -> None:
+        self.sampler, self.act, self.normaliser, self.states = sampler, act, normaliser, states
+        self.count, self.branches = len(states), sampler.branches
+        self.observations = sampler.simulator.observe(states)
+        self.first_actions = self._first_actions(theta, rng)
+        followed = sampler.rollout_length - 1
+        sharing = 1 if sampler.common_random_numbers else self.branches
+        shape = (self.count, sharing, max(followed, 1))
+        noise = sampler.policy.distribution.noise(rng, shape)
+        # Row (state, branch) of the noise; with common random numbers all branches see one.
+        self.noise = noise.expand(-1, self.branches, -1, -1).flatten(0, 1)
+
+    def run(self) -> Rollouts:
+        """Step every branch to its end, `ROWS` of them at a time."""
+        total = self.count * self.branches
+        size = self.observations.shape[1]
+        self.q_values, self.tails = np.zeros(total), np.zeros(total)
+        self.lengths = np.zeros(total, np.int64)
+        self.final = np.empty((total, size), np.float32)
+        # Branches of one state stay together, so that few states are in flight at a time.
+        for begin in range(0, total, ROWS):
+            self._wave(np.arange(begin, min(begin + ROWS, total)))
+        shape = (self.count, self.branches)
+        self._check_finite()
+        return Rollouts(
+            self.observations,
+            self.first_actions.reshape(*shape, -1),
+            self.q_values.reshape(shape),
+            self.tails.reshape(shape),
+            self.final.reshape(*shape, size),
+            self.lengths.reshape(shape),
+        )
+
+    def _wave(self, branch: NDArray[np.int64]) -> None:
+        """Run these branches from their states until all have ended."""
+        simulator, sampler = self.sampler.simulator, self.sampler
+        states = simulator.copy(self.states[branch // self.branches])
+        actions = self.first_actions[branch]
+        for step in range(sampler.rollout_length):
+            states, rewards, terminated = simulator.step(states, actions)
+            self.q_values[branch] += sampler.discount**step * rewards
+            self.lengths[branch] = step + 1
+            last = step == sampler.rollout_length - 1
+            if last or terminated.any():
+                ended = terminated | last
+                self._finish(branch[ended], states[ended], terminated[ended])
+                branch, states = branch[~ended], states[~ended]
+                if not len(branch):
+                    return
+            observed = torch.from_numpy(self.normaliser(simulator.observe(states)))
+            actions = self.act(observed, self.noise[branch, step]).numpy()
+
+    def _finish(
+        self, branch: NDArray[np.int64], states: States, terminated: NDArray[np.bool_]
+    ) -> None:
+        """Note where these branches ended."""
+        self.final[branch] = self.sampler.simulator.observe(states)
+        cut = self.sampler.discount ** self.lengths[branch]
+        self.tails[branch] = np.where(terminated, 0.0, cut)
+
+    def _first_actions(self, theta: torch.Tensor, rng: np.random.Generator) -> NDArray[Any]:
+        """Return the (N·K, A) actions drawn from q, those of one state in a row."""
+        proposal, space = self.sampler.proposal, self.sampler.simulator.actions
+        if proposal == "policy":
+            distribution = self.sampler.policy.distribution
+            mu = self.sampler.policy.mu(theta, torch.from_numpy(self.normaliser(self.observations)))
+            noise = distribution.noise(rng, (self.count, self.branches))
+            return distribution.sample(mu[:, None], noise).flatten(0, 1).numpy()
+        if proposal == "all":
+            grid = np.indices(space.sizes).reshape(len(space.sizes), -1).T
+            return np.tile(grid, (self.count, 1))
+        columns = [rng.integers(size, size=self.count * self.branches) for size in space.sizes]
+        return np.stack(columns, axis=1)
+
+    def _check_finite(self) -> None:
+        """Raise SimulationDiverged if any rollout met a number that is none."""
+        good = np.isfinite(self.q_values) & np.isfinite(self.final).all(axis=1)
+        if not good.all():
+            branch = int(np.flatnonzero(~good)[0])
+            raise SimulationDiverged(
+                "the simulation gave a reward or observation that is not finite",
+                where=f"rollout {branch % self.branches} from state {branch // self.branches}",
+                fix="use a smaller task.timestep",
+            )
