@@ -13,7 +13,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ class Range:
 
     def problem(self, value: float) -> str | None:
         """Return what `value` should be, or None where it is."""
-        bounds = [
+        bounds: list[tuple[float | None, Callable[[float], bool], str]] = [
             (self.above, lambda b: value > b, ">"),
             (self.at_least, lambda b: value >= b, ">="),
             (self.at_most, lambda b: value <= b, "<="),
@@ -98,20 +98,83 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
 
 
 @dataclass(frozen=True)
-class SinglePathConfig:
-    """Settings of `algo=single_path`."""
+class NaturalGradientConfig:
+    """Settings of `algo=natural_gradient`."""
 
     name: str
     stepsize: Positive
     cg_iterations: Count
     damping: Annotated[float, Range(at_least=0)]
     fisher_fraction: Fraction
+
+
+@dataclass(frozen=True)
+class TrustRegionConfig(NaturalGradientConfig):
+    """Settings of `algo=single_path|empirical_fim`."""
+
     line_search_shrink: Annotated[float, Range(above=0, below=1)]
     max_backtracks: Annotated[int, Range(at_least=0)]
 
 
-ALGORITHM_CONFIGS = {"single_path": SinglePathConfig}
-ALGORITHM_TASKS: dict[str, tuple[str, ...]] = {"single_path": tuple(TASK_CONFIGS)}
+@dataclass(frozen=True)
+class VineConfig(TrustRegionConfig):
+    """Settings of `algo=vine`."""
+
+    trunk_steps: Count
+    rollouts_per_state: Annotated[int, Range(at_least=2)]
+    rollout_length: Count
+    proposal: Annotated[str, OneOf(("auto", "policy", "uniform", "all"))]
+    common_random_numbers: bool
+
+
+@dataclass(frozen=True)
+class MaxKlConfig:
+    """Settings of `algo=max_kl`."""
+
+    name: str
+    stepsize: Positive
+    max_backtracks: Annotated[int, Range(at_least=0)]
+
+
+@dataclass(frozen=True)
+class CemConfig:
+    """Settings of `algo=cem`."""
+
+    name: str
+    population: Annotated[int, Range(at_least=2)]
+    elites: Count
+    initial_std: Positive
+    extra_std: Annotated[float, Range(at_least=0)]
+    noise_generations: Count
+    play: Annotated[str, OneOf(("mean", "sampled"))]
+
+
+@dataclass(frozen=True)
+class CmaConfig:
+    """Settings of `algo=cma`."""
+
+    name: str
+    population: Annotated[int, Range(at_least=2)]
+    initial_std: Positive
+    diagonal: bool
+    play: Annotated[str, OneOf(("mean", "sampled"))]
+
+
+AlgorithmConfig = (
+    NaturalGradientConfig | TrustRegionConfig | VineConfig | MaxKlConfig | CemConfig | CmaConfig
+)
+ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
+    "single_path": TrustRegionConfig,
+    "vine": VineConfig,
+    "natural_gradient": NaturalGradientConfig,
+    "empirical_fim": TrustRegionConfig,
+    "max_kl": MaxKlConfig,
+    "cem": CemConfig,
+    "cma": CmaConfig,
+}
+ALGORITHM_TASKS: dict[str, tuple[str, ...]] = {
+    name: ("cartpole",) if name == "max_kl" else tuple(TASK_CONFIGS) for name in ALGORITHM_CONFIGS
+}
 """Which tasks each algorithm can be run on."""
 
 
@@ -144,7 +207,7 @@ class RunConfig:
     task: TaskConfig
     policy: PolicyConfig
     estimator: EstimatorConfig
-    algo: SinglePathConfig
+    algo: AlgorithmConfig
     results_dir: str
     threads: Annotated[int, Range(at_least=1, at_most=1024)] | None
     device: Annotated[str, OneOf(("cpu", "cuda"))]
@@ -180,7 +243,7 @@ def parse(composed: Mapping[str, Any]) -> RunConfig:
 
     Args:
         composed: Hydra's result as plain dicts, lists and scalars. The table `task.sizes`, from
-            which the two sizes were taken, is ignored.
+            which the sizes were taken, is ignored.
 
     Raises:
         ConfigError: An unknown or missing key, a wrong type or range, or an impossible pair.
@@ -191,7 +254,9 @@ def parse(composed: Mapping[str, Any]) -> RunConfig:
     task = variant(TASK_CONFIGS, "task", task_name)
     algo = variant(ALGORITHM_CONFIGS, "algo", algo_name)
     hints = {"task": task, "algo": algo}
-    config = build(RunConfig, values, "", overriding=hints)
+    config: RunConfig = build(RunConfig, values, "", overriding=hints)
+    if isinstance(config.algo, CemConfig) and config.algo.elites > config.algo.population:
+        raise ConfigError(f"algo.elites must be <= algo.population, got {config.algo.elites}")
     possible = ALGORITHM_TASKS[config.algo.name]
     if config.task.name not in possible:
         raise ConfigError(

@@ -6,7 +6,7 @@ import torch
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 from trpo_repro.optim import fisher
-from trpo_repro.optim.fisher import AnalyticFisher
+from trpo_repro.optim.fisher import FisherProduct, analytic_metric, empirical_metric
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.types import ActionSpace
@@ -21,6 +21,17 @@ def some_policy(space, states=50):
     generator = torch.Generator().manual_seed(0)
     theta = 0.7 * torch.randn(policy.parameter_count, generator=generator)
     return policy, theta, torch.randn(states, 4, generator=generator)
+
+
+def analytic(policy, theta, observations, *, damping=0.0, threads=1):
+    return FisherProduct(
+        policy,
+        theta,
+        observations,
+        metric=analytic_metric(policy),
+        damping=damping,
+        workers=Workers(threads),
+    )
 
 
 def mean_kl(policy, space, old, new, observations):
@@ -50,7 +61,7 @@ def dense_hessian(policy, space, theta, observations):
 def test_product_is_that_of_the_dense_hessian_of_the_mean_kl(space, damping):
     policy, theta, observations = some_policy(space)
     hessian = dense_hessian(policy, space, theta, observations)
-    product = AnalyticFisher(policy, theta, observations, damping=damping, workers=Workers(1))
+    product = analytic(policy, theta, observations, damping=damping)
     for seed in range(5):
         vector = torch.from_numpy(np.random.default_rng(seed).standard_normal(len(theta)))
         expected = hessian @ vector + damping * vector
@@ -62,7 +73,7 @@ def test_product_is_that_of_the_dense_hessian_of_the_mean_kl(space, damping):
 @both_spaces
 def test_quadratic_form_is_twice_the_divergence_of_a_small_step(space):
     policy, theta, observations = some_policy(space)
-    product = AnalyticFisher(policy, theta, observations, damping=0.0, workers=Workers(1))
+    product = analytic(policy, theta, observations)
     step = torch.from_numpy(1e-4 * np.random.default_rng(0).standard_normal(len(theta)))
     old = theta.double()
     divergence = mean_kl(policy, space, old, old + step, observations.double())
@@ -70,23 +81,44 @@ def test_quadratic_form_is_twice_the_divergence_of_a_small_step(space):
 
 
 @both_spaces
-def test_chunks_and_threads_move_no_more_than_rounding_and_threads_move_no_bit(space, monkeypatch):
+def test_empirical_product_is_that_of_the_covariance_of_the_gradients(space, monkeypatch):
+    monkeypatch.setattr(fisher, "CHUNK", 7)  # each chunk has to find its own actions
+    policy, theta, observations = some_policy(space)
+    noise = policy.distribution.noise(np.random.default_rng(0), (len(observations),))
+    actions = policy.distribution.sample(policy.mu(theta, observations), noise)
+
+    def log_prob(parameters):
+        wide = actions.double() if actions.is_floating_point() else actions
+        return policy.distribution.log_prob(policy.mu(parameters, observations.double()), wide)
+
+    gradients = torch.autograd.functional.jacobian(log_prob, theta.double())
+    covariance = gradients.T @ gradients / len(observations)
+    product = FisherProduct(
+        policy,
+        theta,
+        observations,
+        metric=empirical_metric(policy, actions),
+        damping=0.2,
+        workers=Workers(1),
+    )
+    vector = torch.from_numpy(np.random.default_rng(1).standard_normal(len(theta)))
+    expected = covariance @ vector + 0.2 * vector
+    assert (product(vector) - expected).norm() / expected.norm() < 1e-5
+
+
+@both_spaces
+def test_chunks_move_rounding_alone_and_threads_move_no_bit(space, monkeypatch):
     policy, theta, observations = some_policy(space)
     vector = torch.from_numpy(np.random.default_rng(0).standard_normal(len(theta)))
-
-    def product(threads):
-        make = AnalyticFisher(policy, theta, observations, damping=0.1, workers=Workers(threads))
-        return make(vector)
-
-    whole = product(1)
+    whole = analytic(policy, theta, observations)(vector)
     monkeypatch.setattr(fisher, "CHUNK", 7)  # 50 states: eight chunks, the last one of one state
-    one, two = product(1), product(2)
+    one, two = (analytic(policy, theta, observations, threads=n)(vector) for n in (1, 2))
     assert torch.equal(one, two)
     assert (one - whole).norm() / whole.norm() < 1e-5
 
 
-def test_the_vector_of_parameters_is_left_without_gradients():
+def test_the_parameters_are_left_without_gradients():
     policy, theta, observations = some_policy(SPACES[0])
-    AnalyticFisher(policy, theta, observations, damping=0.0, workers=Workers(1))(theta.double())
+    analytic(policy, theta, observations)(theta.double())
     assert not theta.requires_grad
     assert theta.grad is None

@@ -8,7 +8,7 @@ from trpo_repro.optim.line_search import line_search
 from trpo_repro.optim.surrogate import Evaluation
 
 STEP = torch.tensor([1.0], dtype=torch.float64)
-SETTINGS = {"max_kl": 0.01, "shrink": 0.5, "max_backtracks": 10}
+SETTINGS = {"max_divergence": 0.01, "shrink": 0.5, "max_backtracks": 10}
 
 
 def search(evaluate, **changes):
@@ -71,6 +71,14 @@ def test_failure_tries_the_full_step_and_every_backtrack_once():
     assert found.theta is None
     assert found.backtracks == 3
     assert trials == [1.0, 0.5, 0.25, 0.125]
+
+
+def test_another_divergence_than_the_mean_may_be_bounded():
+    def evaluate(theta):
+        return Evaluation(1.0, 0.0, 0.01 * float(theta) / 0.3)
+
+    found = search(evaluate, divergence=lambda evaluation: evaluation.kl_max)
+    assert found.backtracks == 2
 
 
 def test_the_old_parameters_are_left_as_they_were():

@@ -109,6 +109,14 @@ def test_fisher_product_is_the_second_derivative_of_the_kl(family):
 
 
 @both_families
+def test_score_is_the_derivative_of_the_log_probability(family):
+    mu = some_mu(family, 14).requires_grad_()
+    actions = sampled(family, mu.detach(), np.random.default_rng(6))
+    (expected,) = torch.autograd.grad(reference_log_prob(family, mu, actions).sum(), mu)
+    torch.testing.assert_close(family.score(mu.detach(), actions).double(), expected)
+
+
+@both_families
 def test_the_same_noise_gives_the_same_action_and_other_noise_another(family):
     mu = some_mu(family, 9, rows=50)
     noise = family.noise(np.random.default_rng(2), (50,)).double()

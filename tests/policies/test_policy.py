@@ -72,3 +72,19 @@ def test_greedy_actor_takes_the_mode_whatever_the_noise(space):
     for seed in (0, 1):
         noise = policy.distribution.noise(np.random.default_rng(seed), (40,))
         assert torch.equal(act(observations, noise), expected)
+
+
+@both_spaces
+@pytest.mark.parametrize("greedy", [False, True])
+def test_each_row_of_actors_follows_its_own_parameters(space, greedy):
+    policy, _ = some_policy(space)
+    generator = torch.Generator().manual_seed(5)
+    thetas = torch.randn(7, policy.parameter_count, generator=generator)
+    observations = torch.randn(7, 5, generator=generator)
+    noise = policy.distribution.noise(np.random.default_rng(0), (7,))
+    found = policy.actors(thetas, greedy=greedy)(observations, noise)
+    alone = [
+        policy.actor(theta, greedy=greedy)(observations[i : i + 1], noise[i : i + 1])
+        for i, theta in enumerate(thetas)
+    ]
+    torch.testing.assert_close(found, torch.cat(alone))

@@ -79,7 +79,7 @@ def sweep_overrides(overrides: Sequence[str]) -> list[list[str]]:
                 axes.append([f"{key}={name}" for name in _globbed(override)])
                 continue
             raise ConfigError(f"'{override.input_line}' cannot be swept", fix="list the values")
-        axes.append([override.input_line])
+        axes.append([override.input_line or ""])
     jobs = [list(job) for job in itertools.product(*axes)]
     for job in jobs:
         run_config(job)
@@ -169,7 +169,7 @@ def _leaves(config: DictConfig, prefix: str = "") -> list[str]:
     names = []
     for key in config:
         node = config._get_node(key)
-        full = f"{prefix}{key}"
+        full = prefix + str(key)
         if isinstance(node, DictConfig):
             names += _leaves(node, full + ".")
         else:

@@ -32,19 +32,13 @@ def make_reporter() -> Reporter:
 
 def summary(row: Row) -> str:
     """Return the few numbers of `row` that tell how it goes."""
-    return (
-        f"score {row['score']:.3f}  return {row['return_mean']:.1f}  "
-        f"length {row['length_mean']:.0f}  kl {row['kl_mean']:.4f}  {row['outcome']}"
-    )
-
-
-def say(line: str) -> None:
-    """Print `line`; an output that nobody reads any more, or that is full, stops nothing."""
-    try:
-        print(line, flush=True)
-    except OSError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    parts = [f"score {row['score']:.3f}", f"return {row['return_mean']:.1f}"]
+    parts.append(f"length {row['length_mean']:.0f}")
+    if row.get("kl_mean") is not None:
+        parts.append(f"kl {row['kl_mean']:.4f}")
+    if row.get("mean_theta_score") is not None:
+        parts.append(f"mean θ {row['mean_theta_score']:.3f}")
+    return "  ".join([*parts, str(row["outcome"])])
 
 
 class LineReporter:

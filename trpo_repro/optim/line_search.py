@@ -30,7 +30,8 @@ def line_search(
     theta_old: Tensor,
     full_step: Tensor,
     *,
-    max_kl: float,
+    max_divergence: float,
+    divergence: Callable[[Evaluation], float] = lambda evaluation: evaluation.kl_mean,
     shrink: float,
     max_backtracks: int,
 ) -> Accepted:
@@ -44,7 +45,8 @@ def line_search(
         evaluate: θ → gain and divergence on the whole batch.
         theta_old: (P,) float32.
         full_step: (P,) float64, β s.
-        max_kl: δ, nats.
+        max_divergence: δ, nats.
+        divergence: What δ bounds: the mean KL (Eq. 12) unless said otherwise.
         shrink: Factor in (0, 1).
         max_backtracks: Shrinks at most.
     """
@@ -52,6 +54,6 @@ def line_search(
     for backtracks in range(max_backtracks + 1):
         theta = theta_old + (shrink**backtracks * full_step).float()
         evaluation = evaluate(theta)
-        if evaluation.kl_mean <= max_kl and evaluation.gain > 0.0:
+        if divergence(evaluation) <= max_divergence and evaluation.gain > 0.0:
             return Accepted(theta, evaluation, backtracks)
     return Accepted(None, evaluation, max_backtracks)

@@ -113,6 +113,20 @@ class Surrogate(ABC):
         gain, kl_sum = sum(p[0] for p in parts), sum(p[1] for p in parts)
         return Evaluation(gain / count, kl_sum / count, max(p[2] for p in parts))
 
+    def gain_and_gradient(self, theta: Tensor) -> tuple[float, Tensor]:
+        """Return L(θ) − L(θ_old) and ∇L(θ), (P,) float64, at a `theta` of any precision."""
+
+        def part(rows: slice) -> tuple[float, Tensor]:
+            leaf = theta.clone().requires_grad_()
+            mu = self.policy.mu(leaf, self.observations[rows].to(theta.dtype))
+            gain = self._gain(rows, mu)
+            return float(gain.detach()), torch.autograd.grad(gain, leaf)[0].double()
+
+        parts = self.workers.map(part, self.slices)
+        count = len(self.observations)
+        gradient = torch.stack([p[1] for p in parts]).sum(dim=0) / count
+        return sum(p[0] for p in parts) / count, gradient
+
     def _old_part(self, rows: slice) -> Tensor:
         """Remember the old distributions of `rows`; return their part of the gradient's sum."""
         theta = self.theta_old.clone().requires_grad_()
@@ -138,4 +152,4 @@ class SinglePathSurrogate(Surrogate):
     def _gain(self, rows: slice, mu: Tensor) -> Tensor:
         log_prob = self.policy.distribution.log_prob(mu, self.batch.actions[rows])
         ratio_minus_one = torch.expm1(log_prob - self.log_prob_old[rows])
-        return torch.dot(ratio_minus_one, self.batch.advantages[rows])
+        return torch.dot(ratio_minus_one, self.batch.advantages[rows].to(mu.dtype))

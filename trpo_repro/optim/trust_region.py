@@ -39,7 +39,7 @@ class TrustRegion:
             surrogate.evaluate,
             surrogate.theta_old,
             beta * found.s,
-            max_kl=self.stepsize,
+            max_divergence=self.stepsize,
             shrink=self.shrink,
             max_backtracks=self.max_backtracks,
         )

@@ -35,6 +35,15 @@ class Mlp:
         pieces = iter(theta.split(self._sizes))
         return [(next(pieces).view(shape), next(pieces)) for shape in self.shapes]
 
+    def layers_of_each(self, thetas: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return the pieces of each of the (n, P) `thetas`, stacked along a first dimension."""
+        pieces = iter(thetas.split(self._sizes, dim=1))
+        stacked = []
+        for rows, columns in self.shapes:
+            weights = next(pieces).reshape(-1, rows, columns)
+            stacked.append((weights, next(pieces).reshape(-1, 1, columns)))
+        return stacked
+
     def forward(self, theta: Tensor, inputs: Tensor) -> Tensor:
         """Return the (n, outputs) outputs for (n, inputs) `inputs`."""
         return feed_forward(self.layers(theta), inputs)
@@ -47,3 +56,12 @@ def feed_forward(layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor) -> Ten
     for weights, bias in layers[1:]:
         outputs = torch.addmm(bias, torch.tanh(outputs), weights)
     return outputs
+
+
+def feed_forward_each(layers: Sequence[tuple[Tensor, Tensor]], inputs: Tensor) -> Tensor:
+    """Apply to row i of (n, inputs) `inputs` the i-th network of `layers_of_each`."""
+    weights, bias = layers[0]
+    outputs = torch.baddbmm(bias, inputs[:, None], weights)
+    for weights, bias in layers[1:]:
+        outputs = torch.baddbmm(bias, torch.tanh(outputs), weights)
+    return outputs[:, 0]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trpo_repro.policies.distributions import DiagonalGaussian, Distribution, FactoredCategorical
-from trpo_repro.policies.networks import Mlp, feed_forward
+from trpo_repro.policies.networks import Mlp, feed_forward, feed_forward_each
 from trpo_repro.types import ActionSpace
 
 Actor = Callable[[Tensor, Tensor], Tensor]
@@ -85,3 +85,21 @@ class Policy:
             (lambda mu, noise: self.distribution.mode(mu)) if greedy else (self.distribution.sample)
         )
         return lambda observations, noise: choose(self.mu(theta, observations), noise)
+
+    def actors(self, thetas: Tensor, *, greedy: bool) -> Actor:
+        """Return an actor whose row i follows the i-th of the (n, P) `thetas`."""
+        layers = self.network.layers_of_each(thetas[:, : self.network.parameter_count])
+        if not self.gaussian:
+            if greedy:
+                return lambda observations, noise: self.distribution.mode(
+                    feed_forward_each(layers, observations)
+                )
+            return lambda observations, noise: self.distribution.sample(
+                feed_forward_each(layers, observations), noise
+            )
+        std = thetas[:, self.network.parameter_count :].exp()
+        if greedy:
+            return lambda observations, noise: feed_forward_each(layers, observations)
+        return lambda observations, noise: torch.addcmul(
+            feed_forward_each(layers, observations), std, noise
+        )

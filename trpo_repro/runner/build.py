@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import cast
 
+from trpo_repro.algorithms.black_box import BlackBox, Cem, Cma
 from trpo_repro.algorithms.single_path import SinglePath
-from trpo_repro.config import RunConfig
-from trpo_repro.errors import MissingDependency
-from trpo_repro.optim.step import NaturalDirection
+from trpo_repro.algorithms.vine import Vine
+from trpo_repro.config import (
+    CemConfig,
+    CmaConfig,
+    MaxKlConfig,
+    NaturalGradientConfig,
+    RunConfig,
+    TrustRegionConfig,
+    VineConfig,
+)
+from trpo_repro.errors import ConfigError, MissingDependency
+from trpo_repro.optim.cem import CrossEntropy
+from trpo_repro.optim.cma import CovarianceMatrixAdaptation
+from trpo_repro.optim.max_kl import MaxKl
+from trpo_repro.optim.natural_gradient import NaturalGradient
+from trpo_repro.optim.step import NaturalDirection, UpdateRule
 from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Workers, available_cores
 from trpo_repro.policies.policy import Policy
-from trpo_repro.sampling.baselines import BASELINES
+from trpo_repro.sampling.baselines import BASELINES, Baseline
+from trpo_repro.sampling.population import PopulationSampler
 from trpo_repro.sampling.single_path import Sampler, group_count
+from trpo_repro.sampling.vine import Proposal, VineSampler
 from trpo_repro.tasks import make_task
-from trpo_repro.types import Algorithm, Simulator
+from trpo_repro.types import ActionSpace, Algorithm, Simulator
+
+FEW_ACTIONS = 6  # Eq. (15) where there are no more
 
 
 def build_simulator(config: RunConfig, threads: int) -> Simulator:
@@ -42,17 +62,16 @@ def build_sampler(config: RunConfig, *, greedy: bool = False) -> Sampler:
 def build_algorithm(config: RunConfig) -> Algorithm:
     """Return the learner that `config` describes."""
     check_device(config.device)
-    sampler = build_sampler(config)
-    estimator, algo = config.estimator, config.algo
+    algo = config.algo
+    if isinstance(algo, (CemConfig, CmaConfig)):
+        return _black_box(config, algo)
+    if isinstance(algo, VineConfig):
+        return _vine(config, algo)
+    sampler, estimator = build_sampler(config), config.estimator
     return SinglePath(
         sampler=sampler,
-        baseline=BASELINES[estimator.baseline](sampler.simulator.observation_size, sampler.workers),
-        update=TrustRegion(
-            stepsize=algo.stepsize,
-            direction=NaturalDirection(algo.cg_iterations, algo.damping, algo.fisher_fraction),
-            shrink=algo.line_search_shrink,
-            max_backtracks=algo.max_backtracks,
-        ),
+        baseline=_baseline(config, sampler),
+        update=_update(algo),
         seed=config.seed,
         steps=config.steps_per_iter,
         discount=estimator.discount,
@@ -60,6 +79,83 @@ def build_algorithm(config: RunConfig) -> Algorithm:
         normalise=estimator.normalise_observations,
         device=config.device,
     )
+
+
+def _baseline(config: RunConfig, sampler: Sampler) -> Baseline:
+    """Return the baseline that the configuration names."""
+    kind = BASELINES[config.estimator.baseline]
+    return kind(sampler.simulator.observation_size, sampler.workers)
+
+
+def _update(algo: NaturalGradientConfig | MaxKlConfig) -> UpdateRule:
+    """Return the update of an algorithm that follows a gradient."""
+    if isinstance(algo, MaxKlConfig):
+        return MaxKl(algo.stepsize, algo.max_backtracks)
+    direction = NaturalDirection(
+        algo.cg_iterations,
+        algo.damping,
+        algo.fisher_fraction,
+        empirical=algo.name == "empirical_fim",
+    )
+    if isinstance(algo, TrustRegionConfig):
+        return TrustRegion(algo.stepsize, direction, algo.line_search_shrink, algo.max_backtracks)
+    return NaturalGradient(algo.stepsize, direction)
+
+
+def _vine(config: RunConfig, algo: VineConfig) -> Vine:
+    """Return vine TRPO."""
+    sampler = build_sampler(config)
+    branches = VineSampler(
+        sampler.simulator,
+        sampler.policy,
+        sampler.workers,
+        rollouts_per_state=algo.rollouts_per_state,
+        rollout_length=algo.rollout_length,
+        discount=config.estimator.discount,
+        proposal=_proposal(algo.proposal, sampler.simulator.actions),
+        common_random_numbers=algo.common_random_numbers,
+    )
+    return Vine(
+        sampler=sampler,
+        branches=branches,
+        baseline=_baseline(config, sampler),
+        update=_update(algo),
+        seed=config.seed,
+        steps=config.steps_per_iter,
+        trunk_steps=algo.trunk_steps,
+        normalise=config.estimator.normalise_observations,
+        device=config.device,
+    )
+
+
+def _proposal(name: str, actions: ActionSpace) -> Proposal:
+    """Return q(a|s), `auto` resolved by the kind and number of actions."""
+    if name == "auto":
+        if actions.kind == "continuous":
+            return "policy"
+        return "all" if math.prod(actions.sizes) <= FEW_ACTIONS else "uniform"
+    if actions.kind == "continuous" and name != "policy":
+        raise ConfigError(
+            f"algo.proposal={name} needs discrete actions", fix="use algo.proposal=policy"
+        )
+    return cast(Proposal, name)
+
+
+def _black_box(config: RunConfig, algo: CemConfig | CmaConfig) -> BlackBox:
+    """Return a derivative-free search."""
+    base = build_sampler(config)
+    sampler = PopulationSampler(
+        base.simulator, base.policy, base.workers, greedy=algo.play == "mean"
+    )
+    seed, steps = config.seed, config.steps_per_iter
+    normalise = config.estimator.normalise_observations
+    if isinstance(algo, CmaConfig):
+        adaptation = CovarianceMatrixAdaptation(
+            algo.initial_std, algo.population, algo.diagonal, seed
+        )
+        return Cma(sampler, seed, steps, normalise, adaptation)
+    entropy = CrossEntropy(algo.population, algo.elites, algo.extra_std, algo.noise_generations)
+    return Cem(sampler, seed, steps, normalise, entropy, algo.initial_std)
 
 
 def check_device(device: str) -> None:

@@ -78,7 +78,8 @@ def newest_checkpoint(folder: Path, *, identity: str) -> tuple[Checkpoint | None
         CheckpointError: A checkpoint is of another configuration or format, or all are damaged.
     """
     remove_strays(folder)
-    found, warnings = manifests(folder), []
+    found = manifests(folder)
+    warnings: list[str] = []
     for manifest in found:
         try:
             return _load(manifest, identity), warnings

@@ -29,6 +29,8 @@ COLUMNS = (
     "update_s",
     "wall_s",
     "outcome",
+    "mean_theta_return",
+    "mean_theta_score",
 )
 TIME_COLUMNS = ("sampling_s", "update_s", "wall_s")
 """The columns that differ between two runs of the same seed."""

@@ -1,0 +1,109 @@
+"""Kills training runs at random moments until enough kills came, and tells where each one hit.
+
+A helper of test_resume.py, run as a script. It imports and warms up everything once and forks: so
+a kill costs a fraction of a second instead of an interpreter's start, and most hit training itself.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cli_helpers import SMALL, SilentReporter, config_in, essence, folder_in, row_count
+
+from trpo_repro.cli.main import main
+from trpo_repro.runner import loop
+from trpo_repro.sampling.single_path import Sampler
+
+PHASES = ("start", "sampling", "update", "saving", "after saving")
+START, SAMPLING, UPDATE, SAVING, SAVED = range(5)
+MOST_KILLS = 400
+
+
+def mark(owner: object, name: str, phase: mmap.mmap, *, during: int, after: int) -> None:
+    """Make `owner.name` note in shared memory when it runs; it does the same as before."""
+    function: Callable[..., object] = getattr(owner, name)
+
+    def marked(*args: object, **kwargs: object) -> object:
+        phase[0] = during
+        try:
+            return function(*args, **kwargs)
+        finally:
+            phase[0] = after
+
+    setattr(owner, name, marked)
+
+
+def start(results: Path, seed: int, phase: mmap.mmap) -> int:
+    """Fork a process that runs the command line in a group of its own; return its id."""
+    phase[0] = START
+    pid = os.fork()
+    if pid:
+        os.setpgid(pid, pid)
+        return pid
+    os.setpgid(0, 0)
+    log = os.open(results.parent / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    words = ["run", *SMALL, "checkpoint_seconds=0", f"seed={seed}", f"results_dir={results}"]
+    try:
+        main(words)
+    except SystemExit as end:
+        os._exit(int(end.code or 0))
+    os._exit(99)
+
+
+def wait(pid: int, seconds: float) -> int | None:
+    """Return the exit code of `pid`, or None if it still runs after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(0.001)
+
+
+def kill_loop(base: Path, wanted: int) -> dict[str, object]:
+    """Disturb runs of seed 0, 1, … until `wanted` kills hit and every phase was among them."""
+    phase = mmap.mmap(-1, 1)
+    mark(Sampler, "batch", phase, during=SAMPLING, after=UPDATE)
+    mark(loop, "save_checkpoint", phase, during=SAVING, after=SAVED)
+    rng = random.Random(1)
+    kills: list[tuple[str, int]] = []
+    wrong: list[int] = []
+    runs = 0
+    while len(kills) < wanted or {name for name, _ in kills} < set(PHASES):
+        assert len(kills) < MOST_KILLS, f"no kill hit some phase: {kills}"
+        undisturbed, disturbed = base / f"{runs}-undisturbed", base / f"{runs}-disturbed"
+        undisturbed.mkdir(parents=True)
+        disturbed.mkdir()
+        began = time.monotonic()
+        assert wait(start(undisturbed / "r", runs, phase), 120) == 0
+        duration = time.monotonic() - began
+        while True:
+            pid = start(disturbed / "r", runs, phase)
+            code = wait(pid, rng.uniform(0.0, 0.6 * duration))
+            if code is not None:
+                assert code == 0, f"exit {code} after {len(kills)} kills"
+                break
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            kills.append((PHASES[phase[0]], row_count(disturbed)))
+        if essence(folder_in(undisturbed / "r")) != essence(folder_in(disturbed / "r")):
+            wrong.append(runs)
+        runs += 1
+    return {"kills": kills, "runs": runs, "wrong": wrong}
+
+
+if __name__ == "__main__":
+    loop.execute(config_in(Path(sys.argv[1]) / "warm-up", SMALL, "iterations=1"), SilentReporter())
+    print(json.dumps(kill_loop(Path(sys.argv[1]), int(sys.argv[2]))))

@@ -1,0 +1,144 @@
+"""The step under a bound on the maximum KL over the visited states (Eq. 11).
+
+Both the direction and the length respect the maximum: the constrained problem itself is solved, by
+sequential quadratic programming (SciPy's SLSQP, Kraft 1988), with one constraint for each state of
+a working set that grows by the worst offenders until no state of the batch is beyond the bound.
+Made for the few parameters of cart-pole's policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import Tensor
+
+from trpo_repro.optim.line_search import line_search
+from trpo_repro.optim.step import Outcome, StepResult
+from trpo_repro.optim.surrogate import Surrogate
+
+OFFENDERS = 8  # states that join the working set at a time
+ROUNDS = 20  # enlargements at most
+SLACK = 1e-3  # share of δ by which a state may exceed it before it joins
+SHRINK = 0.99  # the last line search only takes back the slack and the rounding
+
+
+@dataclass(frozen=True)
+class MaxKl:
+    """Maximises L subject to KL(old‖new) ≤ δ in every state of the batch.
+
+    Attributes:
+        stepsize: δ, nats.
+        max_backtracks: Shrinks by 0.99 at most, once the problem is solved.
+    """
+
+    stepsize: float
+    max_backtracks: int
+
+    def step(self, surrogate: Surrogate, rng: np.random.Generator) -> StepResult:
+        """Take the step; nothing in it is random."""
+        g = surrogate.gradient
+        if not bool(torch.isfinite(g).all()):
+            return StepResult(surrogate.theta_old, Outcome.NOT_FINITE)
+        if not bool(g.any()):
+            return StepResult(surrogate.theta_old, Outcome.ZERO_GRADIENT)
+        full_step = self._solve(surrogate)
+        predicted_gain = float(g @ full_step)
+        reached = line_search(
+            surrogate.evaluate,
+            surrogate.theta_old,
+            full_step,
+            divergence=lambda evaluation: evaluation.kl_max,
+            max_divergence=self.stepsize,
+            shrink=SHRINK,
+            max_backtracks=self.max_backtracks,
+        )
+        if reached.theta is None:
+            return StepResult(
+                surrogate.theta_old,
+                Outcome.LINE_SEARCH_FAILED,
+                predicted_gain=predicted_gain,
+                backtracks=reached.backtracks,
+            )
+        return StepResult.accepted(
+            reached.theta,
+            reached.evaluation,
+            predicted_gain=predicted_gain,
+            backtracks=reached.backtracks,
+        )
+
+    def _solve(self, surrogate: Surrogate) -> Tensor:
+        """Return θ* − θ_old, (P,) float64."""
+        problem = _Problem(surrogate, self.stepsize)
+        working = extreme_states(surrogate.observations)
+        step = np.zeros(len(surrogate.theta_old))
+        for _ in range(ROUNDS):
+            step = problem.solve(working, step)
+            kl = problem.divergences(step)
+            offenders = np.argsort(-kl)[:OFFENDERS]
+            offenders = offenders[kl[offenders] > self.stepsize * (1.0 + SLACK)]
+            fresh = np.setdiff1d(offenders, working)
+            if not len(fresh):
+                break
+            working = np.concatenate([working, fresh])
+        return torch.from_numpy(step)
+
+
+def extreme_states(observations: Tensor) -> NDArray[np.int64]:
+    """Return the rows with the least and the greatest value of each coordinate."""
+    rows = torch.cat([observations.argmin(dim=0), observations.argmax(dim=0)])
+    return np.unique(rows.cpu().numpy())
+
+
+class _Problem:
+    """max L(θ_old + d) subject to KL ≤ δ in a working set of states, in float64."""
+
+    def __init__(self, surrogate: Surrogate, stepsize: float) -> None:
+        self.surrogate, self.stepsize = surrogate, stepsize
+        self.theta_old = surrogate.theta_old.double().cpu()
+        self.observations = surrogate.observations.double().cpu()
+        with torch.no_grad():
+            self.mu_old = surrogate.policy.mu(self.theta_old, self.observations)
+
+    def divergences(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the (N,) KL(old‖new) of every state."""
+        with torch.no_grad():
+            theta = self.theta_old + torch.from_numpy(step)
+            mu = self.surrogate.policy.mu(theta, self.observations)
+            kl: NDArray[np.float64] = self.surrogate.policy.distribution.kl(self.mu_old, mu).numpy()
+        return kl
+
+    def solve(self, working: NDArray[np.int64], start: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the best d under the constraints of the `working` states."""
+        rows = torch.from_numpy(working)
+        observations, mu_old = self.observations[rows], self.mu_old[rows]
+
+        def slack(theta: Tensor) -> Tensor:
+            mu = self.surrogate.policy.mu(theta, observations)
+            # In units of δ, so that the solver's tolerances fit.
+            return 1.0 - self.surrogate.policy.distribution.kl(mu_old, mu) / self.stepsize
+
+        def objective(d: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            gain, gradient = self.surrogate.gain_and_gradient(self.theta_old + torch.from_numpy(d))
+            return -gain, -gradient.numpy()
+
+        def constraint(d: NDArray[np.float64]) -> NDArray[np.float64]:
+            with torch.no_grad():
+                return np.asarray(slack(self.theta_old + torch.from_numpy(d)))
+
+        def jacobian(d: NDArray[np.float64]) -> NDArray[np.float64]:
+            theta = self.theta_old + torch.from_numpy(d)
+            return np.asarray(torch.autograd.functional.jacobian(slack, theta, vectorize=True))
+
+        solution = minimize(
+            objective,
+            start,
+            jac=True,
+            method="SLSQP",
+            constraints=[{"type": "ineq", "fun": constraint, "jac": jacobian}],
+            options={"maxiter": 100, "ftol": 1e-9},
+        )
+        return np.asarray(solution.x)

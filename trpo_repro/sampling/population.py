@@ -1,0 +1,165 @@
+"""Episodes of many policies at once: what the derivative-free methods sample.
+
+Every member of a population has a simulator of its own and an equal share of the iteration's
+steps; it plays whole episodes one after the other while another of its usual length still fits,
+and one in any case. So a population costs what any other batch costs, and short-lived members are
+judged by more episodes than long-lived ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trpo_repro.errors import SimulationDiverged
+from trpo_repro.parallel import Workers
+from trpo_repro.policies.policy import Policy
+from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.sampling.single_path import Streams
+from trpo_repro.types import Floats, Simulator, States
+
+NOISE_STEPS = 64
+ROWS_PER_GROUP = 25
+MOST_GROUPS = 8
+
+
+@dataclass(frozen=True)
+class PopulationBatch:
+    """What M members did.
+
+    Attributes:
+        returns: (M,) float64, each member's mean return of an episode.
+        episodes: (M,) int64, episodes that each played.
+        steps: (M,) int64, control steps that each took.
+        observations: (N, D) float32, every observation of every member, raw, in no useful order.
+    """
+
+    returns: Floats
+    episodes: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    observations: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PopulationSampler:
+    """Plays episodes of many parameter vectors.
+
+    Attributes:
+        simulator: The task.
+        policy: The architecture.
+        workers: The threads that groups run on.
+        greedy: Members play the mode of their distribution instead of a sample.
+    """
+
+    simulator: Simulator
+    policy: Policy
+    workers: Workers
+    greedy: bool
+
+    def batch(
+        self, thetas: Tensor, normaliser: Normaliser, streams: Streams, *, steps: int
+    ) -> PopulationBatch:
+        """Let each of the (M, P) `thetas` play for `steps` / M control steps, about."""
+        groups = max(1, min(MOST_GROUPS, len(thetas) // ROWS_PER_GROUP))
+        shares = np.array_split(np.arange(len(thetas)), groups)
+
+        def play(group: int) -> PopulationBatch:
+            members = thetas[torch.from_numpy(shares[group])]
+            with torch.inference_mode():
+                return self._group(
+                    members, normaliser, lambda p: streams(p, group), steps / len(thetas)
+                )
+
+        parts = self.workers.map(play, range(groups))
+        names = PopulationBatch.__dataclass_fields__
+        return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+
+    def _group(
+        self, thetas: Tensor, normaliser: Normaliser, stream: Any, share: float
+    ) -> PopulationBatch:
+        """Run the members of one group side by side until each has used its share."""
+        simulator, count = self.simulator, len(thetas)
+        resets, noise_stream = stream("reset"), stream("noise")
+        ledger = _Ledger(count, share)
+        member, age = np.arange(count), np.zeros(count, np.int64)
+        states, act = simulator.reset(count, resets), self.policy.actors(thetas, greedy=self.greedy)
+        seen: list[NDArray[np.float32]] = []
+        step = 0
+        while len(member):
+            if step % NOISE_STEPS == 0:
+                noise = self.policy.distribution.noise(noise_stream, (NOISE_STEPS, count))
+            observations = simulator.observe(states)
+            inputs = torch.from_numpy(normaliser(observations))
+            actions = act(inputs, noise[step % NOISE_STEPS, : len(member)]).numpy()
+            states, rewards, terminated = simulator.step(states, actions)
+            seen.append(observations)
+            ledger.add(member, rewards)
+            age += 1
+            step += 1
+            ended = terminated | (age >= simulator.horizon)
+            if ended.any():
+                again = ledger.finish(member, age, ended)
+                states, age = self._restart(states, age, again, resets)
+                keep = ~ended | again
+                if not keep.all():
+                    states, age, member = states[keep], age[keep], member[keep]
+                    act = self.policy.actors(thetas[torch.from_numpy(member)], greedy=self.greedy)
+        return ledger.result(np.concatenate(seen))
+
+    def _restart(
+        self,
+        states: States,
+        age: NDArray[np.int64],
+        again: NDArray[np.bool_],
+        resets: np.random.Generator,
+    ) -> tuple[States, NDArray[np.int64]]:
+        """Put the rows `again` back to the start."""
+        if again.any():
+            states[again] = self.simulator.reset(int(again.sum()), resets)
+            age[again] = 0
+        return states, age
+
+
+class _Ledger:
+    """What each member has earned and spent."""
+
+    def __init__(self, count: int, share: float) -> None:
+        self.share = share
+        self.total = np.zeros(count)
+        self.episodes, self.steps = np.zeros(count, np.int64), np.zeros(count, np.int64)
+
+    def add(self, member: NDArray[np.int64], rewards: Floats) -> None:
+        """Book one step's rewards."""
+        self.total[member] += rewards
+
+    def finish(
+        self, member: NDArray[np.int64], age: NDArray[np.int64], ended: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Book the episodes that `ended`; return which rows have room for one more."""
+        rows = member[ended]
+        self.episodes[rows] += 1
+        self.steps[rows] += age[ended]
+        usual = self.steps[rows] / self.episodes[rows]
+        again = np.zeros(len(member), np.bool_)
+        again[ended] = self.steps[rows] + usual <= self.share
+        return again
+
+    def result(self, observations: NDArray[np.float32]) -> PopulationBatch:
+        """Return the members' means.
+
+        Raises:
+            SimulationDiverged: A member met a number that is none.
+        """
+        good = np.isfinite(self.total)
+        if not good.all():
+            raise SimulationDiverged(
+                "the simulation gave a reward that is not finite",
+                where=f"member {int(np.flatnonzero(~good)[0])} of its group",
+                fix="use a smaller task.timestep",
+            )
+        return PopulationBatch(self.total / self.episodes, self.episodes, self.steps, observations)
