@@ -72,11 +72,11 @@ def sweep_overrides(overrides: Sequence[str]) -> list[list[str]]:
     for override in ours:
         key = override.get_key_element()
         if override.is_sweep_override():
-            if override.value_type == ValueType.RANGE_SWEEP or override.is_choice_sweep():
-                axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-                continue
             if override.value_type == ValueType.GLOB_CHOICE_SWEEP:
                 axes.append([f"{key}={name}" for name in _globbed(override)])
+                continue
+            if override.value_type == ValueType.RANGE_SWEEP or override.is_choice_sweep():
+                axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
                 continue
             raise ConfigError(f"'{override.input_line}' cannot be swept", fix="list the values")
         axes.append([override.input_line or ""])
@@ -84,6 +84,11 @@ def sweep_overrides(overrides: Sequence[str]) -> list[list[str]]:
     for job in jobs:
         run_config(job)
     return jobs
+
+
+def hydra_only(overrides: Sequence[str]) -> list[str]:
+    """Return those of `overrides` that are Hydra's own, such as the launcher's."""
+    return [o.input_line or "" for o in parse_overrides(overrides) if _is_hydra(o)]
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:

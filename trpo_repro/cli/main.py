@@ -70,6 +70,16 @@ def parser() -> argparse.ArgumentParser:
         "--restart", action="store_true", help="keep the run's old folder aside and begin anew"
     )
 
+    sweep = command("sweep", "run what is missing of an experiment")
+    sweep.add_argument("name", metavar="NAME", help="a file of experiments/, such as figure4")
+    sweep.add_argument("overrides", nargs="*", metavar="key=value", help="settings of every run")
+    sweep.add_argument("--dry-run", action="store_true", help="say how much there is to do")
+
+    status = command("status", "show what is done, running, failed or missing")
+    status.add_argument("name", nargs="?", metavar="NAME", help="an experiment; default: all runs")
+    status.add_argument("--results-dir", default="results", help="default: results")
+    status.add_argument("--json", action="store_true", help="print JSON")
+
     lists = command("list", "show tasks, algorithms and every setting")
     lists.add_argument("overrides", nargs="*", metavar="key=value", help="settings to show")
 

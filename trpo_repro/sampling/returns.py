@@ -79,6 +79,6 @@ def advantages_and_returns(
 
 def standardised(values: Floats) -> NDArray[Any]:
     """Return `values` with mean 0 and standard deviation 1; constant ones become zeros."""
-    spread = values.std()
-    centred = values - values.mean()
-    return centred / spread if spread > 0 else np.zeros_like(values)
+    if values.max() == values.min():  # their spread is rounding at most
+        return np.zeros_like(values)
+    return (values - values.mean()) / values.std()

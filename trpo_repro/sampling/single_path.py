@@ -223,6 +223,7 @@ class _Record:
         ended, lengths, terminated, final, states = map(
             np.concatenate, zip(*self._ends, strict=True)
         )
+        self._check_finite(final, np.zeros(len(final)), ended, lengths)
         order = np.argsort(ended)
         assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
         lengths = lengths[order]

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from cli_helpers import trpo
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trpo_repro.cli.compose import run_config, sweep_overrides
+from trpo_repro.config import RunConfig
+from trpo_repro.errors import ConfigError
+
+
+def problem(*overrides: str) -> str:
+    """Return what `run_config` says against the overrides."""
+    with pytest.raises(ConfigError) as caught:
+        run_config(overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def sweep_problem(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        sweep_overrides(overrides)
+    return str(caught.value)
+
+
+WRONG = [
+    ("algo.stepsze=1", "unknown key 'algo.stepsze'; did you mean 'algo.stepsize'?"),
+    ("sede=1", "did you mean 'seed'?"),
+    ("task.frame_skip=4", "unknown key 'task.frame_skip'"),  # cart-pole has none
+    ("+extra=1", "unknown key 'extra'"),
+    ("++extra=1", "unknown key 'extra'"),
+    ("foo/bar=1", "unknown key 'foo/bar'"),
+    ("=1", "unknown key ''"),
+    ("task=hoper", "unknown task 'hoper'; did you mean 'hopper'?"),
+    ("task=null", "unknown task 'None'"),
+    ("task=", "unknown task ''"),
+    ("task=[hopper]", "unknown task"),
+    ("task=../task/hopper", "unknown task"),
+    ("algo=trpo", "unknown algorithm 'trpo'"),
+    ("algo=single_pth", "did you mean 'single_path'?"),
+    ("algo={name: single_path}", "unknown algorithm"),
+    ("algo.name=[single_path]", "unknown algo"),
+    ("algo.name=single_pth", "did you mean 'single_path'?"),
+    ("seed=1.5", "seed must be a whole number, got 1.5"),
+    ("seed=one", "seed must be a whole number, got 'one'"),
+    ("seed=[1,2]", "seed must be a whole number"),
+    ("seed=", "seed must be a whole number, got ''"),
+    ("seed=" + "9" * 5000, "integer string conversion"),
+    ("iterations=0", "iterations must be >= 1"),
+    ("algo.stepsize=-1", "algo.stepsize must be > 0, got -1"),
+    ("algo.stepsize=nan", "algo.stepsize must be finite, got nan"),
+    ("algo.stepsize=1e999", "algo.stepsize must be finite, got inf"),
+    ("algo.stepsize=-inf", "algo.stepsize must be finite"),
+    ("algo.stepsize=null", "algo.stepsize must be a number, got None"),
+    ("algo.stepsize=???", "algo.stepsize"),
+    ("algo.stepsize=${nothing}", "nothing"),
+    ("seed=${seed}", "Recursive"),
+    ("scale=${nothing}", "nothing"),
+    ("scale=huge", "scale must be one of paper, bench, smoke, got huge"),
+    ("scale=null", "scale must be one of"),
+    ("estimator={discount: 1}", "'estimator' is a group of settings"),
+    ("policy=1", "'policy' is a group of settings"),
+    ("task.sizes=3", "set steps_per_iter and iterations"),
+    ("task.sizes.smoke.iterations=3", "set steps_per_iter and iterations"),
+    ("policy.hidden_sizes={a: 1}", "policy.hidden_sizes"),
+    ("policy.hidden_sizes=[1,x]", "policy.hidden_sizes[1] must be a whole number, got 'x'"),
+    ("~seed", "'seed' cannot be deleted"),
+    ("~task", "task"),
+    ("seed", "key=value"),
+    ("task=hopper,", "key=value"),
+    ("seed=1,2", "add -m"),
+    ("task=glob(*)", "add -m"),
+    ("hydra.verbose=true", "does nothing in a single run"),
+    ("hydra/launcher=basic", "does nothing in a single run"),
+    ("hydra=x", "does nothing in a single run"),
+    ("+hydra.foo=1", "does nothing in a single run"),
+]
+
+
+@pytest.mark.parametrize(("override", "wanted"), WRONG, ids=[o[:40] for o, _ in WRONG])
+def test_wrong_override_is_one_line_that_says_what_is_wrong(override: str, wanted: str) -> None:
+    assert wanted in problem(override)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["algo.stepsze=1"],
+        ["algo.stepsize=nan"],
+        ["seed=1.5"],
+        ["task=hoper"],
+        ["hydra.verbose=true"],
+        ["seed=0", "--unknown-option"],
+        ["-m", "seed=0,1", "hydra.lancher=x"],
+        ["-m", "task=cartpole,hopper", "task.frame_skip=4"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_command_line_exits_2_with_one_line_and_leaves_nothing(
+    words: list[str], tmp_path: Path
+) -> None:
+    done = trpo("run", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.endswith("\n")
+    assert done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_overrides_reach_the_configuration() -> None:
+    config = run_config(
+        ["task=hopper", "seed=3", "algo.stepsize=0.03", "policy.hidden_sizes=[8,9]", "threads=2"]
+    )
+    assert (config.task.name, config.seed, config.algo.stepsize) == ("hopper", 3, 0.03)
+    assert (config.policy.hidden_sizes, config.threads) == ((8, 9), 2)
+
+
+def test_size_override_wins_over_the_scale() -> None:
+    config = run_config(["scale=smoke", "steps_per_iter=77"])
+    assert (config.steps_per_iter, config.iterations) == (77, 2)
+
+
+def test_path_with_anything_in_it_arrives_when_quoted() -> None:
+    assert run_config(["results_dir='a b/ü=x,y'"]).results_dir == "a b/ü=x,y"
+    assert run_config(['results_dir="a b"']).results_dir == "a b"
+
+
+def test_environment_variables_can_be_interpolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESULTS_FOR_TEST", "/some/where")
+    assert run_config(["results_dir=${oc.env:RESULTS_FOR_TEST}"]).results_dir == "/some/where"
+
+
+def test_the_same_run_from_different_words_is_the_same_run() -> None:
+    spelt = run_config(["algo.stepsize=0.01", "task=cartpole", "seed=1"])
+    assert spelt == run_config(["seed=1"])
+    assert spelt.identity() == run_config(["algo.stepsize=1e-2"]).identity()
+
+
+KEYS = ["seed", "task", "algo", "scale", "task.horizon", "algo.stepsize", "policy.hidden_sizes"]
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(override=st.builds("{}={}".format, st.sampled_from(KEYS) | TEXT, TEXT) | TEXT)
+def test_any_text_gives_a_config_or_one_line(override: str) -> None:
+    try:
+        assert isinstance(run_config([override]), RunConfig)
+    except ConfigError as error:
+        assert "\n" not in str(error)
+
+
+def test_sweep_expands_choices_and_ranges_in_order() -> None:
+    jobs = sweep_overrides(["task=cartpole,hopper", "seed=range(0,3)", "scale=smoke"])
+    assert jobs == [
+        [f"task={task}", f"seed={seed}", "scale=smoke"]
+        for task in ("cartpole", "hopper")
+        for seed in range(3)
+    ]
+
+
+def test_sweep_expands_choice_function_and_glob() -> None:
+    assert sweep_overrides(["seed=choice(4,5)"]) == [["seed=4"], ["seed=5"]]
+    tasks = [job[0] for job in sweep_overrides(["task=glob(*er)"])]
+    assert tasks == ["task=hopper", "task=swimmer", "task=walker"]
+
+
+def test_sweep_without_several_values_is_one_job() -> None:
+    assert sweep_overrides(["seed=4"]) == [["seed=4"]]
+
+
+def test_sweep_keeps_quotes() -> None:
+    jobs = sweep_overrides(["results_dir='a b'", "seed=1,2"])
+    assert [run_config(job).results_dir for job in jobs] == ["a b", "a b"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        (["seed=0,1,x"], "seed must be a whole number, got 'x'"),
+        (["algo.stepsize=0.1,0.01,-1"], "algo.stepsize must be > 0"),
+        (["task=cartpole,hoper"], "unknown task 'hoper'"),
+        (["task=cartpole,hopper", "task.timestep=0.01"], "unknown key 'task.timestep'"),
+        (["algo=single_path,max_kl", "task=cartpole,walker"], "cannot run on task=walker"),
+        (["algo.stepsize=interval(0,1)"], "cannot be swept"),
+        (["seed=glob(*)"], "only task and algo can be globbed"),
+        (["hydra.foo=1"], "unknown key 'hydra.foo'"),
+        (["hydra.lancher.n_jobs=1"], "unknown key 'hydra.lancher.n_jobs'"),
+        (["+hydra.foo=1"], "unknown key 'hydra.foo'"),
+        (["hydra/launcher=nothing"], "hydra/launcher"),
+        (["hydra.sweeper.params={seed: '1,2'}"], "unknown key"),
+    ],
+)
+def test_sweep_with_one_wrong_job_is_refused_as_a_whole(overrides: list[str], wanted: str) -> None:
+    assert wanted in sweep_problem(*overrides)
+
+
+def test_sweep_accepts_hydras_own_settings() -> None:
+    jobs = sweep_overrides(["seed=0,1", "hydra.sweep.dir=elsewhere", "hydra/launcher=basic"])
+    assert jobs == [["seed=0"], ["seed=1"]]

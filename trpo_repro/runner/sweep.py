@@ -1,0 +1,131 @@
+"""Experiments as lists of runs, and where each run stands, from the files alone."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trpo_repro.config import RunConfig, suggestion
+from trpo_repro.errors import ConfigError, TrpoError
+from trpo_repro.runner.run_folder import RunFolder, read_json
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """One run of an experiment.
+
+    Attributes:
+        overrides: What makes it, as on a command line.
+        config: The same, composed and checked.
+    """
+
+    overrides: tuple[str, ...]
+    config: RunConfig
+
+    @property
+    def folder(self) -> RunFolder:
+        """Return where it is kept."""
+        return RunFolder.of(self.config)
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """Return where it stands, and why."""
+        return state_of(self.folder, self.config.iterations)
+
+    @property
+    def label(self) -> str:
+        """Return a short name: `hopper/vine/1a2b3c4d5e/seed0`."""
+        return "/".join(self.folder.path.parts[-4:])
+
+
+def read_experiment(path: Path) -> list[list[str]]:
+    """Return the overrides of every run of an experiment file.
+
+    The file has one key, `cells`: a list of mappings from a setting to its value, or to a list of
+    values, of which every combination is run. A value that is itself a list is written as text:
+    `policy.hidden_sizes: "[50, 50]"`.
+
+    Raises:
+        ConfigError: There is no such file, or it is not of this form.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = (p.stem for p in path.parent.glob("*.yaml"))
+        raise ConfigError(
+            f"unknown experiment {path.stem!r}" + suggestion(path.stem, known)
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError("the file is not YAML", where=str(path)) from error
+    cells = content.get("cells") if isinstance(content, dict) and len(content) == 1 else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise ConfigError("an experiment is a list `cells` of mappings", where=str(path))
+    return [line for cell in cells for line in _expand(cell, path)]
+
+
+def _expand(cell: Mapping[str, Any], path: Path) -> Iterator[list[str]]:
+    """Yield the overrides of every combination of a cell's values."""
+    axes = []
+    for key, value in cell.items():
+        values = value if isinstance(value, list) else [value]
+        if not values or not all(isinstance(v, (str, int, float, bool)) for v in values):
+            raise ConfigError(f"{key} must be a value or a list of values", where=str(path))
+        axes.append([f"{key}={_word(v)}" for v in values])
+    return (list(line) for line in itertools.product(*axes))
+
+
+def _word(value: str | int | float | bool) -> str:
+    """Return a YAML scalar as Hydra's grammar reads it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def state_of(folder: RunFolder, iterations: int) -> tuple[str, str]:
+    """Return where a run of so many `iterations` stands, and why.
+
+    The states: `done`, `running`, `failed`, `interrupted` (or killed, or to be extended), `broken`
+    (its files cannot be read) and `missing`.
+    """
+    if is_locked(folder):
+        return "running", ""
+    if not folder.status.exists():
+        return "missing", ""
+    try:
+        status = read_json(folder.status)
+    except TrpoError as error:
+        return "broken", str(error)
+    done = status.get("iterations_done")
+    if not isinstance(done, int):
+        return "broken", f"{folder.status.name} names no iterations"
+    if status.get("state") == "done" and done >= iterations and folder.policy.exists():
+        return "done", ""
+    if status.get("state") == "failed":
+        return "failed", str(status.get("error", ""))
+    return "interrupted", f"after {done} of {iterations}"
+
+
+def is_locked(folder: RunFolder) -> bool:
+    """Tell whether a process is writing the folder."""
+    lock = folder.path / ".lock"
+    if not lock.exists():
+        return False
+    with open(lock) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def steps_done(folder: RunFolder) -> int:
+    """Return the iterations that a run has behind it, by its status file; 0 where there is none."""
+    try:
+        done = read_json(folder.status).get("iterations_done")
+    except (TrpoError, OSError):
+        return 0
+    return done if isinstance(done, int) else 0
