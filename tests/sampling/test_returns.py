@@ -90,9 +90,7 @@ def test_advantages_and_returns_are_those_of_their_definitions(lengths, seed, la
     )
     expected = loop_advantages(trajectories, values, final_values, 0.9, lambda_)
     np.testing.assert_allclose(advantages, expected, atol=1e-12)
-    np.testing.assert_allclose(
-        returns, loop_returns(trajectories, final_values, 0.9), atol=1e-12
-    )
+    np.testing.assert_allclose(returns, loop_returns(trajectories, final_values, 0.9), atol=1e-12)
 
 
 @by_many_examples

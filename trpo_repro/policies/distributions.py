@@ -139,10 +139,12 @@ class FactoredCategorical:
 
     def log_prob(self, mu: Tensor, actions: Tensor) -> Tensor:
         """Return the sum of the factors' log probabilities."""
-        terms = [
-            logits.log_softmax(dim=-1).gather(-1, actions[..., factor, None])[..., 0]
-            for factor, logits in enumerate(self._split(mu))
-        ]
+        terms = []
+        for factor, logits in enumerate(self._split(mu)):
+            chosen = actions[..., factor, None]
+            # take_along_dim, not gather: several actions may share one μ.
+            log_p = torch.take_along_dim(logits.log_softmax(dim=-1), chosen, dim=-1)
+            terms.append(log_p[..., 0])
         return torch.stack(terms).sum(dim=0)
 
     def kl(self, old: Tensor, new: Tensor) -> Tensor:

@@ -1,0 +1,121 @@
+"""Gymnasium's own environments as rows of a batch, against Gymnasium itself."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from trpo_repro.errors import ConfigError
+from trpo_repro.tasks.gymnasium_task import GymnasiumTask, make_gymnasium
+from trpo_repro.tasks.locomotion import Locomotion
+
+both_environments = pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
+
+
+def a_task(name):
+    return make_gymnasium(id=name, horizon=None, batched=True)
+
+
+def some_actions(task, rng, rows):
+    if task.actions.kind == "discrete":
+        return rng.integers(task.actions.sizes[0], size=(rows, 1))
+    return rng.normal(0.0, 2.0, (rows, task.actions.dimension)).astype(np.float32)
+
+
+def as_gymnasium_takes_it(task, action):
+    # Pendulum itself clips a torque beyond ± 2.
+    return int(action[0]) if task.actions.kind == "discrete" else action
+
+
+@both_environments
+def test_steps_are_those_of_gymnasium_from_the_same_state(name):
+    task, rng, rows = a_task(name), np.random.default_rng(0), 4
+    states = task.reset(rows, rng)
+    references = [gymnasium.make(name, disable_env_checker=True).unwrapped for _ in range(rows)]
+    for reference, (environment, _) in zip(references, states, strict=True):
+        reference.reset(seed=0)
+        reference.state = np.array(environment.state)
+    for _ in range(task.horizon):
+        actions = some_actions(task, rng, rows)
+        states, rewards, terminated = task.step(states, actions)
+        observations = task.observe(states)
+        for row, reference in enumerate(references):
+            observation, reward, end, _, _ = reference.step(as_gymnasium_takes_it(task, actions[row]))
+            np.testing.assert_array_equal(observations[row], observation)
+            assert rewards[row] == reward
+            assert terminated[row] == end
+        if terminated.any():  # Gymnasium warns of steps beyond the end
+            break
+    assert terminated.any() == (name == "CartPole-v1")
+
+
+@both_environments
+def test_sizes_and_horizon_are_those_of_gymnasium(name):
+    task, reference = a_task(name), gymnasium.make(name, disable_env_checker=True)
+    assert isinstance(task, GymnasiumTask)
+    assert task.horizon == reference.spec.max_episode_steps
+    assert task.observation_size == reference.observation_space.shape[0]
+
+
+@both_environments
+def test_every_row_starts_differently_and_as_its_random_stream_says(name):
+    task = a_task(name)
+    first, again = (task.observe(task.reset(4, np.random.default_rng(0))) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert len(np.unique(first, axis=0)) == 4
+
+
+@both_environments
+def test_copies_continue_exactly_and_on_their_own(name):
+    task, rng = a_task(name), np.random.default_rng(0)
+    states = task.step(task.reset(3, rng), some_actions(task, rng, 3)).states
+    saved = task.copy(states)
+    actions = [some_actions(task, rng, 3) for _ in range(5)]
+
+    def observed(states, rows):
+        seen = []
+        for action in actions:
+            states, rewards, _ = task.step(states, action[rows])
+            seen.append((task.observe(states).tolist(), rewards.tolist()))
+        return seen
+
+    before = task.observe(saved).tolist()
+    everything = observed(states, np.arange(3))
+    assert task.observe(saved).tolist() == before
+    twice = [observed(task.copy(saved[[2]]), [2]) for _ in range(2)]
+    assert twice[0] == twice[1]
+    assert twice[0] == [([seen[2]], [rewards[2]]) for seen, rewards in everything]
+
+
+def test_actions_beyond_the_box_are_clipped_to_it():
+    task = a_task("Pendulum-v1")
+    start = task.reset(1, np.random.default_rng(0))
+    results = [task.step(task.copy(start), np.array([[u]], np.float32)) for u in (2.0, 50.0)]
+    assert results[0].rewards == results[1].rewards
+
+
+def test_the_engine_serves_what_it_reproduces_unless_told_otherwise():
+    assert isinstance(a_task("Hopper-v5"), Locomotion)
+    plain = make_gymnasium(id="Hopper-v5", horizon=7, batched=False)
+    assert isinstance(plain, GymnasiumTask)
+    assert plain.horizon == 7
+
+
+def test_gymnasiums_own_hopper_and_the_engines_walk_the_same_path():
+    task, engine = (make_gymnasium(id="Hopper-v5", horizon=None, batched=b) for b in (False, True))
+    rng = np.random.default_rng(0)
+    states = task.reset(1, rng)
+    environment = states[0][0]
+    batch = np.empty((1, engine.engine.state_size))
+    batch[0] = [0.0, *environment.data.qpos, *environment.data.qvel]
+    for _ in range(30):
+        actions = some_actions(task, rng, 1)
+        states, rewards, _ = task.step(states, actions)
+        batch, engine_rewards, _ = engine.step(batch, actions)
+        # Each step's difference of the solver's warm start, 1e-8, grows along the way.
+        np.testing.assert_allclose(task.observe(states), engine.observe(batch), atol=1e-4)
+        np.testing.assert_allclose(rewards, engine_rewards, atol=1e-4)
+
+
+def test_an_unknown_environment_is_a_mistake_of_the_configuration():
+    with pytest.raises(ConfigError, match="unknown Gymnasium environment"):
+        a_task("Hoper-v5")

@@ -1,0 +1,208 @@
+"""Reading stored runs: from the files alone, with everything that is wrong said and nothing lost.
+
+What a run folder holds is set down in the README; here it is read by somebody who did not write it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trpo_repro.errors import CheckpointError, ConfigError
+
+COLUMNS = (
+    "iteration",
+    "sim_steps",
+    "episodes",
+    "return_mean",
+    "return_std",
+    "length_mean",
+    "score",
+    "kl_mean",
+    "kl_max",
+    "surrogate_gain",
+    "predicted_gain",
+    "backtracks",
+    "cg_residual",
+    "entropy",
+    "sampling_s",
+    "update_s",
+    "wall_s",
+    "outcome",
+)
+"""The columns that every `progress.csv` has, in this order; an algorithm may add others."""
+NEVER_EMPTY = ("iteration", "sim_steps", "return_mean", "score")
+SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
+"""The parts of a configuration that decide results; their hash tells runs apart."""
+SIZE_LIMIT = 1 << 26  # bytes of a file that we agree to read
+SET_ASIDE = re.compile(r"\.old\d+$")  # what `run --restart` leaves beside the new run
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run as its folder tells it.
+
+    Attributes:
+        path: The folder.
+        task: The task's name; for Gymnasium with the environment's.
+        algorithm: The algorithm's name.
+        identity: Hash of what decides the results, the seed apart.
+        seed: The seed.
+        config: The configuration as it was written.
+        rows: One row an iteration, the whole and sound ones.
+        complete: Whether the run says that it is done and its rows are all there.
+        problem: What is wrong with it; empty where nothing is.
+    """
+
+    path: Path
+    task: str
+    algorithm: str
+    identity: str
+    seed: int
+    config: dict[str, Any]
+    rows: pd.DataFrame
+    complete: bool
+    problem: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was found below some folders.
+
+    Attributes:
+        runs: The runs, in order of task, algorithm, identity and seed.
+        complaints: One line for each run that is unfinished, damaged or unreadable.
+    """
+
+    runs: list[StoredRun]
+    complaints: list[str]
+
+
+def collect(paths: Sequence[Path]) -> Collection:
+    """Read all runs in and below `paths`.
+
+    Raises:
+        ConfigError: A path is no folder, or no run is below any of them.
+        CheckpointError: Runs there are, but none can be read.
+    """
+    runs, complaints = [], []
+    folders = _run_folders(paths)
+    for folder in folders:
+        try:
+            run = read_run(folder)
+        except (CheckpointError, OSError) as error:
+            complaints.append(f"{folder}: not shown: {error}")
+            continue
+        runs.append(run)
+        if run.problem:
+            complaints.append(f"{folder}: {run.problem}")
+    if not runs:
+        raise CheckpointError(
+            f"none of {len(folders)} runs can be read; the first: {complaints[0]}",
+            fix="train again, with run --restart",
+        )
+    runs.sort(key=lambda run: (run.task, run.algorithm, run.identity, run.seed))
+    return Collection(runs, complaints)
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Read one run folder.
+
+    Raises:
+        CheckpointError: Its configuration cannot be read, so that nobody knows what it is.
+    """
+    config = _read_json(folder / "config.json")
+    try:
+        task, algorithm = config["task"]["name"], config["algo"]["name"]
+        seed, iterations = int(config["seed"]), int(config["iterations"])
+        science = {part: config[part] for part in SCIENCE}
+        label = "-".join([task, *re.split("[/:]", config["task"]["id"])] if task == "gym" else [task])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"config.json lacks {error}", where=str(folder / "config.json")
+        ) from error
+    rows, damage = read_progress(folder / "progress.csv")
+    state = _state(folder / "status.json")
+    complete = state == "done" and not damage and len(rows) >= iterations
+    unfinished = "" if complete else f"{state} with {len(rows)} of {iterations} iterations"
+    return StoredRun(
+        path=folder,
+        task=label,
+        algorithm=str(algorithm),
+        identity=hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:10],
+        seed=seed,
+        config=config,
+        rows=rows,
+        complete=complete,
+        problem="; ".join(filter(None, [unfinished, damage])),
+    )
+
+
+def read_progress(path: Path) -> tuple[pd.DataFrame, str]:
+    """Return the sound rows at the beginning of a `progress.csv`, and what is wrong after them."""
+    nothing = pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
+    try:
+        raw = path.read_bytes() if path.stat().st_size <= SIZE_LIMIT else b""
+        whole, newline, rest = raw.rpartition(b"\n")
+        text = io.BytesIO(whole + newline)
+        cells = pd.read_csv(text, dtype=str, encoding_errors="replace", on_bad_lines="skip")
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        return nothing, f"{path.name} cannot be read ({' '.join(str(error).split())})"
+    if tuple(cells.columns[: len(COLUMNS)]) != COLUMNS:
+        return nothing, f"{path.name} has other columns than ours"
+    outcome = cells.pop("outcome")
+    rows = cells.apply(pd.to_numeric, errors="coerce")
+    damaged = rows.isna() & cells.notna()
+    damaged[list(NEVER_EMPTY)] |= rows[list(NEVER_EMPTY)].isna()
+    bad = damaged.any(axis=1) | (rows["iteration"] != np.arange(len(rows))) | outcome.isna()
+    sound = int(bad.argmax()) if bad.any() else len(rows)
+    rows["outcome"] = outcome
+    problem = ""
+    if sound < len(rows) or rest:
+        problem = f"{path.name} is damaged after {sound} rows"
+    return rows.iloc[:sound], problem
+
+
+def _run_folders(paths: Sequence[Path]) -> list[Path]:
+    """Return every run folder in and below `paths`, once."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise ConfigError(f"there is no folder {path}", fix="name run folders, or their parents")
+        for config in sorted(path.rglob("config.json")):
+            folder = config.parent
+            if folder == path or not SET_ASIDE.search(folder.name):
+                found.setdefault(folder.resolve(), folder)
+    if not found:
+        raise ConfigError(
+            f"no run is below {', '.join(map(str, paths))}", fix="train one: trpo-repro run task=…"
+        )
+    return list(found.values())
+
+
+def _state(path: Path) -> str:
+    """Return what `status.json` says, or that it does not."""
+    try:
+        return str(_read_json(path).get("state", "in an unknown state"))
+    except (CheckpointError, OSError):
+        return "in an unknown state"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON mapping."""
+    try:
+        content = json.loads(path.read_bytes()) if path.stat().st_size <= SIZE_LIMIT else None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError("the file is not JSON", where=str(path)) from error
+    if not isinstance(content, dict):
+        raise CheckpointError("the file is not a JSON mapping of a sane size", where=str(path))
+    return content
