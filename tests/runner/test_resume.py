@@ -133,7 +133,7 @@ def test_run_killed_again_and_again_ends_with_the_bytes_of_one_left_alone(tmp_pa
     assert report["wrong"] == []
     assert len(report["kills"]) >= 24
     assert set(phases) == {"start", "sampling", "update", "saving", "after saving"}
-    assert len({rows for _, rows in report["kills"]}) >= 4  # early, in the middle, late
+    assert len({rows for _, rows in report["kills"]}) >= 4
 
 
 @pytest.mark.slow

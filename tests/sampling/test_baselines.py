@@ -16,6 +16,11 @@ from trpo_repro.sampling.baselines import (
 ROWS, SIZE = 2000, 3
 
 
+@pytest.fixture(autouse=True)
+def several_chunks(monkeypatch):
+    monkeypatch.setattr(baselines, "CHUNK", 300)
+
+
 def some_states(seed=0, rows=ROWS):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((rows, SIZE)).astype(np.float32), rng.random(rows)
@@ -105,8 +110,7 @@ def test_mlp_of_constant_returns_predicts_them():
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_threads_move_no_bit(name, monkeypatch):
-    monkeypatch.setattr(baselines, "CHUNK", 300)
+def test_threads_move_no_bit(name):
     observations, age = some_states()
     returns = in_the_span_of_the_features(observations, age)
     results = []

@@ -42,7 +42,7 @@ class Counting:
         return states[:, :2].astype(np.float32)
 
     def step(self, states, actions):
-        after = states + [0.0, 1.0, 0.0]
+        after = states + np.array([0.0, 1.0, 0.0])
         return Transition(after, actions[:, 0].astype(np.float64), after[:, 1] >= after[:, 2])
 
     def copy(self, states):

@@ -22,9 +22,7 @@ def barto_sutton_anderson(x, x_dot, theta, theta_dot, force):
     g, m_c, m, length, mu_c, mu_p = -9.8, 1.0, 0.1, 0.5, 0.0005, 0.000002
     inner = -force - m * length * theta_dot**2 * math.sin(theta) + mu_c * sign(x_dot)
     theta_acc = (
-        -g * math.sin(theta)
-        + math.cos(theta) * inner / (m_c + m)
-        - mu_p * theta_dot / (m * length)
+        -g * math.sin(theta) + math.cos(theta) * inner / (m_c + m) - mu_p * theta_dot / (m * length)
     ) / (length * (4 / 3 - m * math.cos(theta) ** 2 / (m_c + m)))
     turning = theta_dot**2 * math.sin(theta) - theta_acc * math.cos(theta)
     x_acc = (force + m * length * turning - mu_c * sign(x_dot)) / (m_c + m)

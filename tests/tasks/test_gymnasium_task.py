@@ -39,7 +39,9 @@ def test_steps_are_those_of_gymnasium_from_the_same_state(name):
         states, rewards, terminated = task.step(states, actions)
         observations = task.observe(states)
         for row, reference in enumerate(references):
-            observation, reward, end, _, _ = reference.step(as_gymnasium_takes_it(task, actions[row]))
+            observation, reward, end, _, _ = reference.step(
+                as_gymnasium_takes_it(task, actions[row])
+            )
             np.testing.assert_array_equal(observations[row], observation)
             assert rewards[row] == reward
             assert terminated[row] == end

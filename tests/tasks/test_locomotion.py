@@ -225,7 +225,9 @@ def test_hoppers_ends_are_those_of_gymnasium(number, value):
     simulator = make_gymnasium(id="Hopper-v5", horizon=None, batched=True)
     states = simulator.reset(1, np.random.default_rng(0))
     states[0, 1 + number] = value
-    reference.set_state(simulator.engine.positions(states)[0], simulator.engine.velocities(states)[0])
+    reference.set_state(
+        simulator.engine.positions(states)[0], simulator.engine.velocities(states)[0]
+    )
     assert simulator._fallen(states)[0] == (not reference.is_healthy)
 
 
@@ -236,6 +238,8 @@ def test_velocities_are_clipped_as_gymnasium_clips_them(name):
     simulator = make_gymnasium(id=name, horizon=None, batched=True)
     states = simulator.reset(1, np.random.default_rng(0))
     states[0, -3:] = [30.0, -30.0, 5.0]
-    reference.set_state(simulator.engine.positions(states)[0], simulator.engine.velocities(states)[0])
+    reference.set_state(
+        simulator.engine.positions(states)[0], simulator.engine.velocities(states)[0]
+    )
     expected = reference._get_obs().astype(np.float32)
     np.testing.assert_array_equal(simulator.observe(states)[0], expected)

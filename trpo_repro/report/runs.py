@@ -122,14 +122,13 @@ def read_run(folder: Path) -> StoredRun:
     """
     config = _read_json(folder / "config.json")
     try:
-        task, algorithm = config["task"]["name"], config["algo"]["name"]
-        seed, iterations = int(config["seed"]), int(config["iterations"])
+        task, algorithm = str(config["task"]["name"]), str(config["algo"]["name"])
+        seed, iterations, _ = (int(config[k]) for k in ("seed", "iterations", "steps_per_iter"))
         science = {part: config[part] for part in SCIENCE}
         label = "-".join([task, *re.split("[/:]", config["task"]["id"])] if task == "gym" else [task])
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"config.json lacks {error}", where=str(folder / "config.json")
-        ) from error
+        where = str(folder / "config.json")
+        raise CheckpointError(f"not the configuration of a run: {error}", where=where) from error
     rows, damage = read_progress(folder / "progress.csv")
     state = _state(folder / "status.json")
     complete = state == "done" and not damage and len(rows) >= iterations
@@ -137,7 +136,7 @@ def read_run(folder: Path) -> StoredRun:
     return StoredRun(
         path=folder,
         task=label,
-        algorithm=str(algorithm),
+        algorithm=algorithm,
         identity=hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:10],
         seed=seed,
         config=config,
@@ -178,8 +177,8 @@ def _run_folders(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.is_dir():
             raise ConfigError(f"there is no folder {path}", fix="name run folders, or their parents")
-        for config in sorted(path.rglob("config.json")):
-            folder = config.parent
+        files = [*path.rglob("config.json"), *path.rglob("progress.csv")]
+        for folder in sorted({file.parent for file in files}):
             if folder == path or not SET_ASIDE.search(folder.name):
                 found.setdefault(folder.resolve(), folder)
     if not found:

@@ -1,0 +1,1 @@
+"""Speed, as ratios of what the physics engine itself does in the same run on the same machine."""

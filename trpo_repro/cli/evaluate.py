@@ -1,0 +1,98 @@
+"""`trpo-repro evaluate`: what a trained policy is worth, played anew."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trpo_repro.config import RunConfig
+from trpo_repro.report.statistics import mean_interval
+from trpo_repro.runner.evaluation import Episodes, play, stored_config
+from trpo_repro.runner.run_folder import RunFolder, write_json
+
+
+def main(options: argparse.Namespace) -> int:
+    """Play, print, and write `evaluation-….json` into the run's folder."""
+    folder = RunFolder(Path(options.run))
+    config = stored_config(folder)
+    # The searches that train a policy's mode never touch its standard deviation.
+    greedy = options.greedy or getattr(config.algo, "play", "") == "mean"
+    episodes = play(folder, config, episodes=options.episodes, seed=options.seed, greedy=greedy)
+    actions = "greedy" if greedy else "stochastic"
+    content = {
+        "run": str(folder.path),
+        "task": config.task_label(),
+        "algo": config.algo.name,
+        "run_seed": config.seed,
+        "actions": actions,
+        "seed": options.seed,
+        "episodes": options.episodes,
+        **summary(episodes),
+        "returns": episodes.returns.tolist(),
+        "lengths": episodes.lengths.tolist(),
+        "at_time_limit": episodes.at_limit.tolist(),
+        "forward_speeds": None if episodes.speeds is None else episodes.speeds.tolist(),
+    }
+    path = folder.path / f"evaluation-{actions}.json"
+    write_json(path, {key: value for key, value in content.items() if key != "run"})
+    print(json.dumps(content, indent=2) if options.json else table(content, config, path))
+    return 0
+
+
+def summary(episodes: Episodes) -> dict[str, Any]:
+    """Return mean, spread and 95% interval of each quantity, by name."""
+    quantities = {
+        "return": episodes.returns,
+        "score": episodes.returns / episodes.horizon,
+        "length": episodes.lengths,
+    }
+    if episodes.speeds is not None:
+        quantities["forward_speed"] = episodes.speeds
+    share = float(episodes.at_limit.mean())
+    return {name: _moments(values) for name, values in quantities.items()} | {
+        "share_at_time_limit": share
+    }
+
+
+def _moments(values: NDArray[Any]) -> dict[str, Any]:
+    return {
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "interval95": mean_interval(values),
+    }
+
+
+def table(content: dict[str, Any], config: RunConfig, path: Path) -> str:
+    """Return the numbers as lines for a person."""
+    words = "the likeliest action" if content["actions"] == "greedy" else "actions sampled"
+    count = content["episodes"]
+    lines = [
+        f"{content['task']}, {content['algo']}, seed {config.seed}: "
+        f"{count} episodes, {words}, episodes' seed {content['seed']}",
+        "",
+        f"{'':<16}{'mean':>10}  {'95% interval':<22}{'std':>10}",
+    ]
+    for key, name, form in (
+        ("return", "return", ".1f"),
+        ("score", "score", ".3f"),
+        ("length", "episode length", ".1f"),
+        ("forward_speed", "forward m/s", ".3f"),
+    ):
+        if key in content:
+            lines.append(f"{name:<16}{_line(content[key], form)}")
+    reached = round(content["share_at_time_limit"] * count)
+    lines += ["", f"{reached} of {count} episodes reached the time limit", f"written: {path}"]
+    return "\n".join(lines)
+
+
+def _line(moments: dict[str, Any], form: str) -> str:
+    """Return one quantity's numbers."""
+    interval = moments["interval95"]
+    between = f"{interval[0]:{form}} to {interval[1]:{form}}" if interval else "one episode: none"
+    spread = f"{moments['std']:{form}}" if moments["std"] is not None else "-"
+    return f"{moments['mean']:>10{form}}  {between:<22}{spread:>10}"

@@ -1,0 +1,139 @@
+"""Playing a stored policy: its configuration and arrays read back strictly, then whole episodes."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trpo_repro.config import RunConfig, parse
+from trpo_repro.errors import CheckpointError, ConfigError
+from trpo_repro.runner.build import build_sampler
+from trpo_repro.runner.checkpoint import load_arrays
+from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.sampling.single_path import Sampler
+from trpo_repro.seeding import stream
+from trpo_repro.tasks.locomotion import Locomotion
+from trpo_repro.types import Arrays, Trajectories
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What a policy did.
+
+    Attributes:
+        returns: (E,) undiscounted sums of raw rewards.
+        lengths: (E,) control steps.
+        at_limit: (E,) True where the time limit ended the episode.
+        horizon: Control steps of a full episode.
+        speeds: (E,) m/s forward, from an episode's start to its end; None where nothing walks.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    at_limit: NDArray[np.bool_]
+    horizon: int
+    speeds: NDArray[np.float64] | None
+
+
+def stored_config(folder: RunFolder) -> RunConfig:
+    """Return the configuration that a run was made with.
+
+    Raises:
+        ConfigError: This is no run folder.
+        CheckpointError: Its configuration is damaged, or not of this version.
+    """
+    if not folder.config.is_file():
+        raise ConfigError(
+            "not a run folder: it has no config.json",
+            where=str(folder.path),
+            fix="name one such as results/runs/<task>/<algo>/<hash>/seed0",
+        )
+    content = read_json(folder.config)
+    content.pop("provenance", None)
+    try:
+        return parse(content)
+    except ConfigError as error:
+        raise CheckpointError(
+            f"its configuration is not one of this version: {error}", where=str(folder.config)
+        ) from error
+
+
+def play(
+    folder: RunFolder, config: RunConfig, *, episodes: int, seed: int, greedy: bool
+) -> Episodes:
+    """Play the policy in `folder` for exactly `episodes` episodes.
+
+    Args:
+        folder: The run's folder.
+        config: Its configuration.
+        episodes: How many.
+        seed: Root of the episodes' random streams.
+        greedy: Take the likeliest action instead of sampling.
+
+    Raises:
+        CheckpointError: The stored policy is missing, damaged or of another shape.
+    """
+    # How many threads trained it is of no interest here, and moves no result.
+    sampler = build_sampler(dataclasses.replace(config, threads=None), greedy=greedy)
+    arrays = load_policy(folder.policy, sampler)
+    trajectories = sampler.episodes(
+        torch.from_numpy(arrays["theta"]),
+        Normaliser.from_arrays(arrays),
+        lambda purpose, group: stream(seed, "evaluate", purpose, group),
+        count=episodes,
+    )
+    return Episodes(
+        returns=trajectories.returns,
+        lengths=trajectories.lengths,
+        at_limit=~trajectories.terminated,
+        horizon=sampler.simulator.horizon,
+        speeds=_forward_speeds(sampler, trajectories),
+    )
+
+
+def load_policy(path: Path, sampler: Sampler) -> Arrays:
+    """Read a stored policy that is for `sampler`'s task and architecture.
+
+    Raises:
+        CheckpointError: It is missing, damaged, of another shape, or holds what is no number.
+    """
+    arrays = load_arrays(path)
+    size = sampler.simulator.observation_size
+    expected = {
+        "theta": ((sampler.policy.parameter_count,), np.float32),
+        "observation_count": ((), np.float64),
+        "observation_mean": ((size,), np.float64),
+        "observation_squares": ((size,), np.float64),
+    }
+    problem = ""
+    if arrays.keys() != expected.keys():
+        problem = f"it holds {', '.join(sorted(arrays)) or 'nothing'}"
+    else:
+        for name, (shape, dtype) in expected.items():
+            array = arrays[name]
+            if array.shape != shape or array.dtype != dtype:
+                wanted = f"{shape} {np.dtype(dtype)}"
+                problem = f"{name} is {array.shape} {array.dtype}, where {wanted} is expected"
+            elif not np.isfinite(array).all():
+                problem = f"{name} holds numbers that are not finite"
+    if not problem and (arrays["observation_count"] < 0 or (arrays["observation_squares"] < 0).any()):
+        problem = "its observation moments are negative"
+    if problem:
+        raise CheckpointError(f"not a policy of this run: {problem}", where=str(path))
+    return arrays
+
+
+def _forward_speeds(sampler: Sampler, trajectories: Trajectories) -> NDArray[np.float64] | None:
+    """Return (E,) m/s where the task moves forward. Starts lie within centimetres of x = 0."""
+    simulator = sampler.simulator
+    if not isinstance(simulator, Locomotion):
+        return None
+    seconds = trajectories.lengths * simulator.control_period
+    speeds: NDArray[np.float64] = simulator.forward_position(trajectories.final_states) / seconds
+    return speeds
