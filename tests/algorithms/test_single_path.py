@@ -128,7 +128,6 @@ def test_normalisation_is_frozen_within_an_iteration_and_updated_after_it():
     assert plain["observation_count"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="fitted to observations as the old moments normalise them")
 def test_the_fitted_baseline_predicts_the_next_batch_as_its_policy_will_see_it():
     algorithm = an_algorithm(steps=5000)
     arrays, _ = run(algorithm, 1)

@@ -89,15 +89,16 @@ class SinglePath:
             self.sampler.workers,
         )
         result = self.update.step(surrogate, stream(self.seed, iteration, "fisher"))
+        if self.normalise:
+            normaliser = normaliser.updated(trajectories.observations)
+        # In the coordinates of the next iteration, which is where the fit will be used.
         fitted = self.baseline.fit(
             arrays["baseline"],
-            batch.observations.numpy(),
+            normalised(normaliser, trajectories.observations, self.sampler.workers),
             ages(trajectories, self.sampler.simulator.horizon),
             returns,
             stream(self.seed, iteration, "fit"),
         )
-        if self.normalise:
-            normaliser = normaliser.updated(trajectories.observations)
         new_arrays = {
             "theta": result.theta.cpu().numpy(),
             "baseline": fitted,

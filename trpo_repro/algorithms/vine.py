@@ -96,12 +96,13 @@ class Vine:
             self.sampler.workers,
         )
         result = self.update.step(surrogate, stream(self.seed, iteration, "fisher"))
+        moved = normaliser.updated(trunk.observations) if self.normalise else normaliser
         new_arrays = {
             "theta": result.theta.cpu().numpy(),
-            "baseline": self._fit(trunk, normaliser, arrays["baseline"], age, iteration),
+            "baseline": self._fit(trunk, normaliser, moved, arrays["baseline"], iteration),
             "expected_length": np.array(trunk.lengths.mean()),
             "expected_rollout": np.array(rollouts.lengths.mean()),
-            **(normaliser.updated(trunk.observations) if self.normalise else normaliser).arrays(),
+            **moved.arrays(),
         }
         row = trajectories_row(trunk, self.sampler.simulator.horizon)
         row |= step_row(surrogate, result)
@@ -159,12 +160,14 @@ class Vine:
         self,
         trunk: Trajectories,
         normaliser: Normaliser,
+        moved: Normaliser,
         coefficients: Floats,
-        age: Floats,
         iteration: int,
     ) -> Floats:
-        """Fit V to the discounted returns of the trunk."""
-        observations = normalised(normaliser, trunk.observations, self.sampler.workers)
+        """Fit V to the discounted returns of the trunk, in the coordinates that `moved` gives.
+
+        They are those of the next iteration, which is where the fit will be used.
+        """
         horizon = self.sampler.simulator.horizon
         final_values = self.baseline.predict(
             coefficients, normaliser(trunk.final_observations), trunk.lengths / horizon
@@ -174,5 +177,9 @@ class Vine:
             trunk.rewards, trunk.lengths, factor=self.branches.discount, tails=tails
         )
         return self.baseline.fit(
-            coefficients, observations, age, returns, stream(self.seed, iteration, "fit")
+            coefficients,
+            normalised(moved, trunk.observations, self.sampler.workers),
+            ages(trunk, horizon),
+            returns,
+            stream(self.seed, iteration, "fit"),
         )

@@ -147,7 +147,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _unforeseen(error: Exception) -> TrpoError:
     """Return the one line for an error that no code expected."""
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
     kind = DiskError if isinstance(error, OSError) else TrpoError
     return kind(what, fix="--debug shows where it comes from")
 

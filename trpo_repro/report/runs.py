@@ -125,7 +125,9 @@ def read_run(folder: Path) -> StoredRun:
         task, algorithm = str(config["task"]["name"]), str(config["algo"]["name"])
         seed, iterations, _ = (int(config[k]) for k in ("seed", "iterations", "steps_per_iter"))
         science = {part: config[part] for part in SCIENCE}
-        label = "-".join([task, *re.split("[/:]", config["task"]["id"])] if task == "gym" else [task])
+        label = "-".join(
+            [task, *re.split("[/:]", config["task"]["id"])] if task == "gym" else [task]
+        )
     except (KeyError, TypeError, ValueError) as error:
         where = str(folder / "config.json")
         raise CheckpointError(f"not the configuration of a run: {error}", where=where) from error
@@ -176,7 +178,9 @@ def _run_folders(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in paths:
         if not path.is_dir():
-            raise ConfigError(f"there is no folder {path}", fix="name run folders, or their parents")
+            raise ConfigError(
+                f"there is no folder {path}", fix="name run folders, or their parents"
+            )
         files = [*path.rglob("config.json"), *path.rglob("progress.csv")]
         for folder in sorted({file.parent for file in files}):
             if folder == path or not SET_ASIDE.search(folder.name):

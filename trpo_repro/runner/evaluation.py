@@ -122,7 +122,9 @@ def load_policy(path: Path, sampler: Sampler) -> Arrays:
                 problem = f"{name} is {array.shape} {array.dtype}, where {wanted} is expected"
             elif not np.isfinite(array).all():
                 problem = f"{name} holds numbers that are not finite"
-    if not problem and (arrays["observation_count"] < 0 or (arrays["observation_squares"] < 0).any()):
+    if not problem and (
+        arrays["observation_count"] < 0 or (arrays["observation_squares"] < 0).any()
+    ):
         problem = "its observation moments are negative"
     if problem:
         raise CheckpointError(f"not a policy of this run: {problem}", where=str(path))

@@ -81,4 +81,4 @@ def standardised(values: Floats) -> NDArray[Any]:
     """Return `values` with mean 0 and standard deviation 1; constant ones become zeros."""
     if values.max() == values.min():  # their spread is rounding at most
         return np.zeros_like(values)
-    return (values - values.mean()) / values.std()
+    return np.asarray((values - values.mean()) / values.std())

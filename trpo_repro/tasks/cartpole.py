@@ -72,8 +72,9 @@ class CartPole:
         cart, pole = accelerations(states, force)
         rates = np.stack([states[:, 1], cart, states[:, 3], pole], axis=1)
         after = states + TIME_STEP * rates
-        rewards = 10.0 - (1.0 - np.cos(after[:, 2])) - 1e-5 * force**2
         fallen = (np.abs(after[:, 0]) > MAX_POSITION) | (np.abs(after[:, 2]) > MAX_ANGLE)
+        upright = 10.0 - (1.0 - np.cos(after[:, 2])) - 1e-5 * force**2
+        rewards = np.where(fallen, 0.0, upright)
         return Transition(after, rewards, fallen)
 
     def copy(self, states: Floats) -> Floats:

@@ -58,7 +58,7 @@ class GymnasiumTask:
         """Make a prototype of environment `id`; every reset copies it."""
         try:
             self._prototype = gymnasium.make(id).unwrapped
-        except gymnasium.error.DependencyNotInstalled as error:
+        except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
             raise MissingDependency(str(error), where=f"task.id={id}") from error
         observations = self._prototype.observation_space
         if not isinstance(observations, spaces.Box):

@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+import ast
+import errno
+import fcntl
+import importlib.metadata
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from cli_helpers import (
+    SMALL,
+    SilentReporter,
+    command,
+    config_in,
+    environment,
+    essence,
+    folder_in,
+    row_count,
+    start,
+    trpo,
+    wait_until,
+)
+
+import trpo_repro
+from trpo_repro.cli import main as main_module
+from trpo_repro.cli.main import main
+from trpo_repro.cli.reporter import summary
+from trpo_repro.runner.loop import execute
+from trpo_repro.runner.run_folder import RunFolder, read_json
+
+TINY = ("task=cartpole", "scale=smoke", "threads=1")
+PACKAGE = Path(trpo_repro.__file__).parent
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict[str, str]]]:
+    """What `TINY` gives when nothing is odd."""
+    config = config_in(tmp_path_factory.mktemp("golden"), TINY)
+    execute(config, SilentReporter())
+    return essence(RunFolder.of(config))
+
+
+def outcome(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Return exit code and output of the command line, run in this process."""
+    with pytest.raises(SystemExit) as caught:
+        main(list(words))
+    out, err = capsys.readouterr()
+    return int(caught.value.code or 0), out, err
+
+
+@pytest.mark.parametrize("words", [[], ["--help"]])
+def test_help_shows_three_examples(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = outcome(*words, capsys=capsys)
+    assert (code, err) == (0, "")
+    examples = [line for line in out.splitlines() if line.startswith("  trpo-repro run ")]
+    assert len(examples) == 3
+
+
+def test_examples_of_the_help_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    from trpo_repro.cli.compose import run_config, sweep_overrides
+
+    for line in main_module.EXAMPLES.splitlines():
+        if line.startswith("  trpo-repro run"):
+            words = line.split("  ")[1].split()[2:]
+            if words[0] == "-m":
+                assert len(sweep_overrides(words[1:])) > 1
+            else:
+                run_config(words)
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = """
+import sys
+from trpo_repro.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    heavy = {"torch", "hydra", "omegaconf", "numpy", "mujoco", "gymnasium", "pandas", "rich"}
+    print(sorted(heavy & set(sys.modules)), file=sys.stderr)
+    sys.exit(end.code)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout
+    assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["rnu"], ["run", "--rstart"], ["run", "seed=1", "-x"], ["--nothing"], ["evaluate"]],
+    ids=" ".join,
+)
+def test_wrong_words_are_one_line_that_points_to_the_help(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = outcome(*words, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "--help" in err
+
+
+def test_options_may_stand_anywhere_among_the_overrides() -> None:
+    for words in (
+        ["run", "-m", "seed=0,1", "task=hopper"],
+        ["run", "seed=0,1", "-m", "task=hopper"],
+        ["run", "seed=0,1", "task=hopper", "-m"],
+    ):
+        options = main_module._parse(main_module.parser(), words)
+        assert options.overrides == ["seed=0,1", "task=hopper"]
+        assert options.multirun
+
+
+@pytest.mark.parametrize("words", [["--debug", "run"], ["run", "--debug"]], ids=" ".join)
+def test_traceback_is_shown_with_debug_and_only_then(words: list[str], tmp_path: Path) -> None:
+    done = trpo(*words, "seed=x", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "ConfigError" in done.stderr
+
+
+def test_unforeseen_error_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from trpo_repro.cli import run
+
+    for error, code in [
+        (ValueError("two\nlines"), 1),
+        (MemoryError(), 1),
+        (OSError(errno.EIO, "bad disk", "file"), 5),
+    ]:
+
+        def fail(options: object, error: Exception = error) -> int:
+            raise error
+
+        monkeypatch.setattr(run, "main", fail)
+        found, out, err = outcome("run", capsys=capsys)
+        assert (found, out) == (code, "")
+        assert err.startswith(f"error: {type(error).__name__}")
+        assert ":;" not in err
+        assert err.endswith("fix: --debug shows where it comes from\n")
+        assert err.count("\n") == 1
+        with pytest.raises(type(error)):
+            main(["run", "--debug"])
+
+
+def test_run_prints_where_how_far_and_done(tmp_path: Path, golden: object) -> None:
+    done = trpo("run", *TINY, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = folder_in(tmp_path / "results")
+    lines = done.stdout.splitlines()
+    path = folder.path.relative_to(tmp_path)
+    assert lines[0] == f"run: {path}"
+    assert lines[1].startswith("iteration 1/2  score ")
+    assert lines[-2].startswith("iteration 2/2  score ")
+    assert lines[-1] == f"done: {path}"
+    assert not CONTROL.search(done.stdout)
+    assert essence(folder) == golden
+    again = trpo("run", *TINY, cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == f"already complete: {path}\n"
+    assert essence(folder) == golden
+
+
+def test_finished_run_is_recognised_without_torch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_in(tmp_path, TINY)
+    execute(config, SilentReporter())
+    code = "import sys; sys.modules['torch'] = None; from trpo_repro.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", *TINY, f"results_dir={tmp_path}"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("already complete: ")
+
+
+def test_restart_option_keeps_the_old_run_and_says_where(
+    tmp_path: Path, golden: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", *TINY, f"results_dir='{tmp_path}'"]
+    assert outcome(*words, capsys=capsys)[0] == 0
+    folder = folder_in(tmp_path)
+    code, out, _ = outcome(*words, "--restart", capsys=capsys)
+    assert code == 0
+    assert f"the old run is kept in {folder.path}.old1" in out
+    assert essence(folder) == essence(RunFolder(Path(f"{folder.path}.old1"))) == golden
+
+
+def test_second_process_is_refused_with_6_while_the_first_goes_on(tmp_path: Path) -> None:
+    words = ("run", *SMALL, "iterations=2000")
+    with start(*words, cwd=tmp_path) as first:
+        wait_until(lambda: row_count(tmp_path) >= 1, "a row")
+        second = trpo(*words, cwd=tmp_path)
+        assert second.returncode == 6
+        assert second.stderr.startswith(f"error: process {first.pid} is writing this run (")
+        assert second.stderr.count("\n") == 1
+        assert first.poll() is None
+        rows = row_count(tmp_path)
+        wait_until(lambda: row_count(tmp_path) > rows, "more rows")
+        first.terminate()
+        _, err = first.communicate(timeout=60)
+    assert (first.returncode, err) == (75, "")
+
+
+def test_closed_pipe_ends_the_output_and_not_the_training(tmp_path: Path, golden: object) -> None:
+    line = f"{' '.join(command('run', *TINY))}; echo $? >code"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"({line}) 2>err | head -1"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    wait_until(lambda: bool((tmp_path / "code").read_text()), "the end of the run")
+    assert done.stdout.startswith("run: ")
+    assert (tmp_path / "code").read_text() == "0\n"
+    assert (tmp_path / "err").read_text() == ""
+    assert essence(folder_in(tmp_path / "results")) == golden
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&- 2>&-"])
+def test_closed_or_full_output_does_not_end_the_training(
+    redirection: str, tmp_path: Path, golden: object
+) -> None:
+    if "full" in redirection and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    line = f"{' '.join(command('run', *TINY))} {redirection}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert essence(folder_in(tmp_path / "results")) == golden
+
+
+@pytest.mark.parametrize(
+    ("name", "env"),
+    [
+        ("a b", {}),
+        ("ünï-文", {"LANG": "C", "LC_ALL": "C"}),
+        ("ünï", {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}),
+        ("x=1,y=2", {"TERM": "dumb", "NO_COLOR": "1"}),
+        ("it's $HOME; [x]", {}),
+    ],
+    ids=["spaces", "unicode in the C locale", "ascii output", "equals and commas", "shell's"],
+)
+def test_any_path_and_any_environment_will_do(
+    name: str, env: dict[str, str], tmp_path: Path, golden: object
+) -> None:
+    quoted = name.replace("'", r"\'")
+    bare = {k: v for k, v in environment(**env).items() if k not in ("HOME", "XDG_CACHE_HOME")}
+    done = trpo("run", *TINY, f"results_dir='{quoted}'", cwd=tmp_path, env=bare)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert essence(folder_in(tmp_path / name)) == golden
+
+
+def on_terminal(words: tuple[str, ...], cwd: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the command on a pseudo-terminal that it controls; return it and our end."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x28\x00\xc8\x00\x00\x00\x00\x00")  # 40 × 200
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        command(*words),
+        cwd=cwd,
+        env=environment(TERM="xterm"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=take_terminal,
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def read_all(descriptor: int) -> str:
+    """Read a pseudo-terminal until the other side is closed."""
+    parts = []
+    while True:
+        try:
+            part = os.read(descriptor, 65536)
+        except OSError:  # how Linux says that the other side is closed
+            part = b""
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)
+
+
+def test_terminal_gets_a_bar_with_the_time_left(tmp_path: Path, golden: object) -> None:
+    process, ours = on_terminal(("run", *TINY), tmp_path)
+    text = read_all(ours)
+    os.close(ours)
+    assert process.wait(60) == 0
+    for part in ("run: results/runs/cartpole", "cartpole", "2/2", "left", "score ", "done: "):
+        assert part in text
+    assert "\x1b[" in text
+    assert essence(folder_in(tmp_path / "results")) == golden
+
+
+def test_terminal_that_hangs_up_ends_the_run_saved(tmp_path: Path) -> None:
+    process, ours = on_terminal(("run", *SMALL, "iterations=2000"), tmp_path)
+    wait_until(lambda: row_count(tmp_path) >= 2, "two rows")
+    os.close(ours)
+    assert process.wait(60) == 75
+    folder = folder_in(tmp_path / "results")
+    status = read_json(folder.status)
+    assert status["state"] == "interrupted"
+    assert len(list(folder.checkpoints.glob("*.json"))) >= 1
+
+
+def test_signal_while_the_command_still_starts_leaves_no_half_made_run(tmp_path: Path) -> None:
+    for seconds in (0.5, 1.0, 1.5):
+        with start("run", *TINY, cwd=tmp_path) as process:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+            _, err = process.communicate(timeout=60)
+        # Before the program has taken over the signal, the system's own answer to it is fine.
+        assert process.returncode in (0, 75, -signal.SIGTERM)
+        assert err == ""
+
+
+def test_summary_shows_what_there_is() -> None:
+    row = {"score": 1.23456, "return_mean": 246.9, "length_mean": 20.0, "outcome": "accepted"}
+    assert summary(row) == "score 1.235  return 246.9  length 20  accepted"
+    assert "kl 0.0100" in summary({**row, "kl_mean": 0.01})
+
+
+FORBIDDEN_MODULES = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}
+FORBIDDEN_CALLS = re.compile(
+    r"^(eval|exec|compile|__import__|(.*\.)?(torch|yaml|joblib)\.(\w+_)?load|(.*\.)?os\.system"
+    r"|(.*\.)?instantiate)$"
+)
+
+
+def dangers(source: str) -> list[str]:
+    """Return what in `source` could execute data."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            found += [name for name in names if name.split(".")[0] in FORBIDDEN_MODULES]
+        elif isinstance(node, ast.Call):
+            found += [name for name in [ast.unparse(node.func)] if FORBIDDEN_CALLS.match(name)]
+            keywords = {(k.arg, ast.unparse(k.value)) for k in node.keywords}
+            found += [str(k) for k in keywords & {("allow_pickle", "True"), ("shell", "True")}]
+    return found
+
+
+def test_nothing_in_the_package_executes_data() -> None:
+    sources = sorted(PACKAGE.rglob("*.py"))
+    assert len(sources) > 30
+    assert {p: d for p in sources if (d := dangers(p.read_text(encoding="utf-8")))} == {}
+
+
+def test_gate_sees_what_it_forbids() -> None:
+    for line in (
+        "import pickle",
+        "from pickle import loads",
+        "import numpy, pickle as p",
+        "torch.load(path)",
+        "yaml.load(text)",
+        "yaml.unsafe_load(text)",
+        "hydra.utils.instantiate(config)",
+        "instantiate(config)",
+        "eval(text)",
+        "np.load(path, allow_pickle=True)",
+        "subprocess.run(line, shell=True)",
+        "os.system(line)",
+    ):
+        assert dangers(line), line
+    assert dangers("load_arrays(path); yaml.safe_loader; policy.evaluate(x); re.compile(x)") == []
+
+
+def test_command_is_installed_under_its_name() -> None:
+    scripts = importlib.metadata.entry_points(group="console_scripts")
+    found = [script.value for script in scripts if script.name == "trpo-repro"]
+    assert found == ["trpo_repro.cli.main:main"]
+
+
+def test_written_configuration_starts_the_same_run(tmp_path: Path) -> None:
+    config = config_in(tmp_path, TINY, "seed=5")
+    execute(config, SilentReporter())
+    written = json.loads(RunFolder.of(config).config.read_text())
+    del written["provenance"]
+    from trpo_repro.config import parse
+
+    assert parse(written) == config

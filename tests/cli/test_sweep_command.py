@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from cli_helpers import (
+    SMALL,
+    SilentReporter,
+    config_in,
+    environment,
+    essence,
+    row_count,
+    start,
+    trpo,
+    wait_until,
+)
+
+from trpo_repro.cli.launch import Job
+from trpo_repro.runner.loop import execute
+from trpo_repro.runner.run_folder import RunFolder, read_json
+
+TINY = ("task=cartpole", "scale=smoke", "threads=1")
+
+
+def folders(results: Path) -> dict[str, RunFolder]:
+    """Return the run folders under `results` by their seed."""
+    return {path.name: RunFolder(path) for path in results.glob("runs/*/*/*/seed*")}
+
+
+def test_sweep_runs_every_combination_each_as_it_would_be_alone(tmp_path: Path) -> None:
+    done = trpo("run", "-m", *TINY, "seed=0,1", "results_dir='my results'", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "2 runs"
+    assert lines[-1] == "2 of 2 runs complete"
+    assert "run task=cartpole scale=smoke threads=1 seed=1 'results_dir='\"'\"'my results'" in (
+        done.stdout
+    )
+    assert [line for line in lines if line.startswith("exit 0 after ")]
+    found = folders(tmp_path / "my results")
+    assert sorted(found) == ["seed0", "seed1"]
+    config = config_in(tmp_path / "alone", TINY, "seed=1")
+    execute(config, SilentReporter())
+    assert essence(found["seed1"]) == essence(RunFolder.of(config))
+    assert [p.name for p in tmp_path.iterdir() if p.name != "alone"] == ["my results"]
+
+
+def test_sweep_in_which_a_run_fails_completes_the_others_and_exits_1(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = trpo("run", "-m", *TINY, "seed=0", "results_dir=file,results", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "1 of 2 runs complete" in done.stdout
+    said = done.stderr.splitlines()
+    assert said[0].startswith("error: the results folder is not a folder")
+    assert said[1:] == [f"failed: trpo-repro run {' '.join(TINY)} seed=0 results_dir=file"]
+    assert read_json(folders(tmp_path / "results")["seed0"].status)["state"] == "done"
+
+
+def test_sweep_with_an_impossible_run_runs_nothing(tmp_path: Path) -> None:
+    done = trpo("run", "-m", *TINY, "seed=0,1", "algo.stepsize=0.1,-1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: algo.stepsize must be > 0, got -1\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_sweep_whose_output_is_cut_off_still_runs_everything(tmp_path: Path) -> None:
+    with start("run", "-m", *TINY, "seed=0,1", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "2 runs\n"
+        process.stdout.close()
+        assert process.wait(120) == 0
+    states = [read_json(folder.status)["state"] for folder in folders(tmp_path / "results").values()]
+    assert states == ["done", "done"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_stopped_sweep_saves_the_run_at_work_and_starts_no_other(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    with start("run", "-m", *SMALL, "iterations=2000", "seed=0,1", cwd=tmp_path) as process:
+        wait_until(lambda: row_count(tmp_path) >= 2, "two rows")
+        children = psutil.Process(process.pid).children(recursive=True)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            process.send_signal(number)  # as `kill` and `timeout` do
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, "")
+    assert len(children) == 1
+    assert not [child for child in children if child.is_running()]
+    (folder,) = folders(tmp_path / "results").values()
+    assert read_json(folder.status)["state"] == "interrupted"
+    line = "to continue: trpo-repro run -m " + " ".join(SMALL)
+    assert (line in out) == (code == 75)
+
+
+def test_child_that_is_killed_counts_as_failed_with_its_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nkill -9 $$\n")
+    script.chmod(0o700)
+
+    class Overrides:
+        task = ("seed=0",)
+
+    class Settings:
+        overrides = Overrides
+
+    monkeypatch.setattr("sys.executable", str(script))
+    monkeypatch.setattr("trpo_repro.cli.launch.HydraConfig.get", lambda: Settings)
+    ended = Job(quiet=True)(None)  # type: ignore[arg-type]
+    assert ended.code == -signal.SIGKILL
+
+
+@pytest.mark.slow
+def test_joblib_launcher_runs_side_by_side(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    words = ["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    done = trpo("run", "-m", *TINY, *words, cwd=tmp_path, env=environment())
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 runs complete" in done.stdout
+    states = [read_json(folder.status)["state"] for folder in folders(tmp_path / "results").values()]
+    assert states == ["done", "done"]
