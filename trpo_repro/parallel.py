@@ -31,7 +31,13 @@ class Workers:
 
         torch.set_num_threads(1)
         self.threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        # In every thread anew: OpenMP keeps the number for each of them, and its idle threads
+        # would spin on the cores that the others work on.
+        self._pool = (
+            ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+            if threads > 1
+            else None
+        )
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Return `[function(item) for item in items]`, computed side by side."""

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import termios
@@ -265,13 +266,11 @@ def test_closed_or_full_output_does_not_end_the_training(
 @pytest.mark.parametrize(
     ("name", "env"),
     [
-        ("a b", {}),
+        ("a b=1,y='$HOME'; [x]", {"TERM": "dumb", "NO_COLOR": "1"}),
         ("ünï-文", {"LANG": "C", "LC_ALL": "C"}),
-        ("ünï", {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}),
-        ("x=1,y=2", {"TERM": "dumb", "NO_COLOR": "1"}),
-        ("it's $HOME; [x]", {}),
+        ("ünï", {"PYTHONIOENCODING": "ascii"}),
     ],
-    ids=["spaces", "unicode in the C locale", "ascii output", "equals and commas", "shell's"],
+    ids=["what shells and Hydra quote", "unicode in the C locale", "ascii output"],
 )
 def test_any_path_and_any_environment_will_do(
     name: str, env: dict[str, str], tmp_path: Path, golden: object
@@ -284,9 +283,9 @@ def test_any_path_and_any_environment_will_do(
 
 
 def on_terminal(words: tuple[str, ...], cwd: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the command on a pseudo-terminal that it controls; return it and our end."""
+    """Start the command on a pseudo-terminal of 24 × 80 that it controls; return it and our end."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x28\x00\xc8\x00\x00\x00\x00\x00")  # 40 × 200
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 
     def take_terminal() -> None:
         os.setsid()
@@ -295,7 +294,7 @@ def on_terminal(words: tuple[str, ...], cwd: Path) -> tuple[subprocess.Popen[byt
     process = subprocess.Popen(
         command(*words),
         cwd=cwd,
-        env=environment(TERM="xterm"),
+        env=environment(TERM="xterm", COLUMNS="80"),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -361,7 +360,7 @@ def test_summary_shows_what_there_is() -> None:
 
 FORBIDDEN_MODULES = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}
 FORBIDDEN_CALLS = re.compile(
-    r"^(eval|exec|compile|__import__|(.*\.)?(torch|yaml|joblib)\.(\w+_)?load|(.*\.)?os\.system"
+    r"^(eval|exec|compile|__import__|(.*\.)?(torch|yaml|joblib)\.((unsafe|full)_)?load(_all)?|(.*\.)?os\.system"
     r"|(.*\.)?instantiate)$"
 )
 
@@ -402,7 +401,7 @@ def test_gate_sees_what_it_forbids() -> None:
         "os.system(line)",
     ):
         assert dangers(line), line
-    assert dangers("load_arrays(path); yaml.safe_loader; policy.evaluate(x); re.compile(x)") == []
+    assert dangers("load_arrays(path); yaml.safe_load(x); policy.evaluate(x); re.compile(x)") == []
 
 
 def test_command_is_installed_under_its_name() -> None:

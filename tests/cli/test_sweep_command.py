@@ -49,14 +49,18 @@ def test_sweep_runs_every_combination_each_as_it_would_be_alone(tmp_path: Path) 
 
 
 def test_sweep_in_which_a_run_fails_completes_the_others_and_exits_1(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    done = trpo("run", "-m", *TINY, "seed=0", "results_dir=file,results", cwd=tmp_path)
+    blocked = RunFolder.of(config_in(tmp_path / "results", TINY, "seed=0"))
+    blocked.path.mkdir(parents=True)
+    blocked.checkpoints.write_text("in the way")
+    done = trpo("run", "-m", *TINY, "seed=0,1", cwd=tmp_path)
     assert done.returncode == 1
+    assert "exit 2 after " in done.stdout
+    assert "exit 0 after " in done.stdout
     assert "1 of 2 runs complete" in done.stdout
     said = done.stderr.splitlines()
     assert said[0].startswith("error: the results folder is not a folder")
-    assert said[1:] == [f"failed: trpo-repro run {' '.join(TINY)} seed=0 results_dir=file"]
-    assert read_json(folders(tmp_path / "results")["seed0"].status)["state"] == "done"
+    assert said[1:] == [f"failed: trpo-repro run {' '.join(TINY)} seed=0"]
+    assert read_json(folders(tmp_path / "results")["seed1"].status)["state"] == "done"
 
 
 def test_sweep_with_an_impossible_run_runs_nothing(tmp_path: Path) -> None:
@@ -72,7 +76,9 @@ def test_sweep_whose_output_is_cut_off_still_runs_everything(tmp_path: Path) -> 
         assert process.stdout.readline() == "2 runs\n"
         process.stdout.close()
         assert process.wait(120) == 0
-    states = [read_json(folder.status)["state"] for folder in folders(tmp_path / "results").values()]
+    states = [
+        read_json(folder.status)["state"] for folder in folders(tmp_path / "results").values()
+    ]
     assert states == ["done", "done"]
 
 
@@ -123,5 +129,7 @@ def test_joblib_launcher_runs_side_by_side(tmp_path: Path) -> None:
     done = trpo("run", "-m", *TINY, *words, cwd=tmp_path, env=environment())
     assert done.returncode == 0, done.stderr
     assert "2 of 2 runs complete" in done.stdout
-    states = [read_json(folder.status)["state"] for folder in folders(tmp_path / "results").values()]
+    states = [
+        read_json(folder.status)["state"] for folder in folders(tmp_path / "results").values()
+    ]
     assert states == ["done", "done"]

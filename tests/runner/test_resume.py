@@ -31,7 +31,7 @@ from cli_helpers import (
 
 from trpo_repro.algorithms import single_path
 from trpo_repro.errors import CheckpointError, FolderInUse
-from trpo_repro.runner import loop, run_folder
+from trpo_repro.runner import loop, progress, run_folder
 from trpo_repro.runner.checkpoint import newest_checkpoint
 from trpo_repro.runner.loop import already_complete, execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
@@ -150,9 +150,7 @@ def test_command_killed_while_it_starts_and_later_is_golden(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
     with start(*words, cwd=tmp_path) as process:
-        wait_until(
-            lambda: row_count(tmp_path) >= 3 or process.poll() is not None, "three rows"
-        )
+        wait_until(lambda: row_count(tmp_path) >= 3 or process.poll() is not None, "three rows")
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     done = trpo(*words, cwd=tmp_path)
@@ -220,6 +218,8 @@ def stopped_at(function: Callable[..., Any], call: int) -> Callable[..., Any]:
         (loop, "write_json", 1),
         (loop, "write_json", 2),
         (loop, "write_json", 5),
+        (progress, "write_all", 1),
+        (progress, "write_all", 5),
         (run_folder, "write_all", 1),
         (run_folder, "write_all", 9),
         (os, "fsync", 1),
@@ -239,7 +239,7 @@ def test_run_asked_to_stop_anywhere_is_golden_when_continued(
     assert caught.value.exit_code == 75
     folder, reporter = run(tmp_path, "checkpoint_seconds=0")
     assert essence(folder) == golden
-    assert not [path for path in folder.path.rglob(".tmp-*")]
+    assert not list(folder.path.rglob(".tmp-*"))
     assert all("damaged" not in warning for warning in reporter.warnings)
 
 

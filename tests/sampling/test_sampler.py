@@ -174,7 +174,7 @@ def test_a_batch_holds_about_the_steps_that_were_asked_for():
     for seed in range(5):
         batch = a_batch(sampler, steps=10_000, seed=seed)
         # Each group's last episodes are begun before its share is full, and finished.
-        assert 10_000 <= len(batch.rewards) <= 10_000 * 1.25
+        assert 10_000 <= len(batch.rewards) <= 10_000 * 1.35
 
 
 def test_groups_follow_the_batch_alone():

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.config import RunConfig
 from trpo_repro.report.statistics import mean_interval
 from trpo_repro.runner.evaluation import Episodes, play, stored_config
 from trpo_repro.runner.run_folder import RunFolder, write_json
@@ -38,9 +37,11 @@ def main(options: argparse.Namespace) -> int:
         "at_time_limit": episodes.at_limit.tolist(),
         "forward_speeds": None if episodes.speeds is None else episodes.speeds.tolist(),
     }
+    print(json.dumps(content, indent=2) if options.json else table(content))
     path = folder.path / f"evaluation-{actions}.json"
     write_json(path, {key: value for key, value in content.items() if key != "run"})
-    print(json.dumps(content, indent=2) if options.json else table(content, config, path))
+    if not options.json:
+        print(f"written: {path}")
     return 0
 
 
@@ -67,12 +68,12 @@ def _moments(values: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def table(content: dict[str, Any], config: RunConfig, path: Path) -> str:
+def table(content: dict[str, Any]) -> str:
     """Return the numbers as lines for a person."""
     words = "the likeliest action" if content["actions"] == "greedy" else "actions sampled"
     count = content["episodes"]
     lines = [
-        f"{content['task']}, {content['algo']}, seed {config.seed}: "
+        f"{content['task']}, {content['algo']}, seed {content['run_seed']}: "
         f"{count} episodes, {words}, episodes' seed {content['seed']}",
         "",
         f"{'':<16}{'mean':>10}  {'95% interval':<22}{'std':>10}",
@@ -86,7 +87,7 @@ def table(content: dict[str, Any], config: RunConfig, path: Path) -> str:
         if key in content:
             lines.append(f"{name:<16}{_line(content[key], form)}")
     reached = round(content["share_at_time_limit"] * count)
-    lines += ["", f"{reached} of {count} episodes reached the time limit", f"written: {path}"]
+    lines += ["", f"{reached} of {count} episodes reached the time limit"]
     return "\n".join(lines)
 
 

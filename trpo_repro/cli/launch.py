@@ -56,9 +56,11 @@ def launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[st
     """
     search_path = create_config_search_path(str(config_folder()))
     engine = Hydra.create_main_hydra2(task_name="trpo-repro", config_search_path=search_path)
+    # Hydra's own folder lies where the results go, which it is not told otherwise.
+    place = [word for word in jobs[0] if word.startswith("results_dir=")]
     try:
         config = engine.compose_config(
-            "config", list(hydra_overrides), RunMode.MULTIRUN, with_log_configuration=False
+            "config", [*hydra_overrides, *place], RunMode.MULTIRUN, with_log_configuration=False
         )
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(

@@ -41,7 +41,7 @@ def _show_choices(console: Console) -> None:
     tasks = _table("task=", "what it is", *NUMBERS)
     for name in TASK_CONFIGS:
         tasks.add_row(name, headline("task", name), *_task_sizes(name))
-    _say(console, "Tasks: numbers in an observation, action, episode, policy; Table 2's", tasks)
+    _say(console, "Tasks, their sizes, and the paper's number of parameters (Table 2)", tasks)
     algorithms = _table("algo=", "what it is", "tasks")
     for name, possible in ALGORITHM_TASKS.items():
         everywhere = set(possible) >= set(TASK_CONFIGS)
@@ -107,10 +107,8 @@ def settings(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping):
             yield from settings(value, f"{prefix}{key}.")
         elif key != "name":  # task=… and algo=… choose it
-            yield (
-                prefix + key,
-                value if isinstance(value, str) else json.dumps(value, separators=(",", ":")),
-            )
+            text = json.dumps(value, separators=(",", ":"))
+            yield prefix + key, value if isinstance(value, str) else text
 
 
 def _table(*columns: str) -> Table:

@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", metavar="RUN", help="the run's folder")
     evaluate.add_argument("--episodes", type=_count, default=100, help="default: 100")
     evaluate.add_argument("--greedy", action="store_true", help="play the likeliest action")
-    evaluate.add_argument("--seed", type=int, default=0, help="of the episodes; default: 0")
+    evaluate.add_argument("--seed", type=_natural, default=0, help="of the episodes; default: 0")
     evaluate.add_argument("--json", action="store_true", help="print JSON, scores included")
 
     curves = command("curves", "draw learning curves of stored runs")
@@ -99,15 +99,23 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--quick", action="store_true", help="small sizes, for a first look")
     bench.add_argument("--only", metavar="NAME", help="only measurements whose name contains NAME")
 
-    command("doctor", "check that this machine has what every task needs")
+    doctor = command("doctor", "check that this machine has what every task needs")
+    doctor.add_argument("--results-dir", default="results", help="default: results")
     return top
 
 
+def _natural(text: str) -> int:
+    """Return a whole number from 0 on."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text}")
+    return int(text)
+
+
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    """Return a whole number from 1 on."""
+    if _natural(text) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from trpo_repro.runner.loop import Reporter
 from trpo_repro.runner.run_folder import RunFolder
@@ -99,13 +100,15 @@ class BarReporter:
         self._console = Console()
         self._bar = Progress(
             TextColumn("{task.fields[name]}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[numbers]}"),
+            # Where the terminal is narrow the numbers are cut, never the time left.
+            TextColumn("{task.fields[numbers]}", table_column=Column(no_wrap=True, ratio=1)),
             console=self._console,
+            expand=True,
         )
 
     def start(self, folder: RunFolder, done: int, total: int) -> None:

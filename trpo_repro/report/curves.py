@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +16,15 @@ from numpy.typing import NDArray
 
 from trpo_repro.report.runs import SCIENCE, StoredRun
 from trpo_repro.report.statistics import bootstrap_band
-from trpo_repro.report.style import BAND, FAINT, LOOKS, PANEL, THIN, look
+from trpo_repro.report.style import BAND, DOTTED, LOOKS, PANEL, THIN, look
 
 TASK_ORDER = ("cartpole", "swimmer", "hopper", "walker")
 OTHER_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 """Line styles of several settings of one algorithm in a panel."""
 SEEDS_FOR_BAND = 3
 LEGEND_LINE = 0.16  # inches
-FEW_LINES = 2  # so many find room for their legend among the curves
+FEW_CURVES = 2  # so many find room for their legend among them
+LABEL_WIDTH = 46  # characters
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,38 @@ class Group:
         return f"n = {found}" if averaged == found else f"n = {averaged} of {found}"
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A group and how it is told apart from the others of its panel.
+
+    Attributes:
+        group: The seeds.
+        label: What the legend says, on as many lines as it takes.
+        dashes: The line style.
+    """
+
+    group: Group
+    label: str
+    dashes: Any
+
+
 def draw(runs: Sequence[StoredRun]) -> Figure:
     """Return the figure of `runs`: seeds thin, their mean thick, its 95% interval a band."""
-    panels = _panels(runs)
+    panels = {task: list(_curves(groups)) for task, groups in _panels(runs).items()}
     # One to three in a row; four as a square.
     columns = len(panels) if len(panels) <= 3 else 2 if len(panels) == 4 else 3
     rows = -(-len(panels) // columns)
+    height = PANEL[1] + LEGEND_LINE * max(map(_lines_below, panels.values()))
     # Figure, not pyplot: no global state, and no window system is asked for.
-    legend = LEGEND_LINE * max(len(groups) for groups in panels.values())
-    height = PANEL[1] + (legend if legend > FEW_LINES * LEGEND_LINE else 0.0)
     figure = Figure(figsize=(columns * PANEL[0], rows * height + 0.5))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, (task, groups) in zip(axes, panels.items(), strict=False):
-        _panel(ax, task, groups)
+    for ax, (task, curves) in zip(axes, panels.items(), strict=False):
+        _panel(ax, task, curves)
     for ax in axes[len(panels) :]:
         ax.remove()
     figure.suptitle("Learning curves", x=0.01, ha="left", weight="bold")
-    figure.supxlabel(_caption(panels), x=0.01, ha="left", fontsize=7, color="#555555")
+    groups = [curve.group for curves in panels.values() for curve in curves]
+    figure.supxlabel(_caption(groups), x=0.01, ha="left", fontsize=7, color="#555555")
     return figure
 
 
@@ -93,68 +110,69 @@ def _panels(runs: Sequence[StoredRun]) -> dict[str, list[Group]]:
         runs, key=lambda run: (run.task, run.algorithm, run.identity)
     ):
         panels[task].append(Group(tuple(seeds)))
-    known = list(LOOKS)
-    for groups in panels.values():
-        groups.sort(key=lambda g: known.index(g.algorithm) if g.algorithm in known else len(known))
     return panels
 
 
-def _panel(ax: Axes, task: str, groups: Sequence[Group]) -> None:
-    """Draw one task."""
-    sizes = {int(group.runs[0].config["steps_per_iter"]) for group in groups}
-    steps = f"  ({sizes.pop():,} steps an iteration)" if len(sizes) == 1 else ""
-    ax.set_title(task + steps)
-    for group, label, dashes in _labelled(groups):
-        _curve(ax, group, label, dashes)
-    ax.set_xlabel("policy iteration")
-    ax.set_ylabel("score (reward per step)")
-    ax.set_xlim(left=0)
-    ax.margins(x=0)
-    if len(groups) <= FEW_LINES:
-        ax.legend(loc="best", handlelength=2.2)
-    else:  # no corner would be free
-        below = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "borderaxespad": 0.0}
-        ax.legend(handlelength=2.2, **below)
-
-
-def _curve(ax: Axes, group: Group, label: str, dashes: Any) -> None:
-    """Draw one configuration."""
-    colour = look(group.algorithm).colour
-    if len(group.runs) > 1:
-        for run in group.runs:
-            ax.plot(
-                run.rows["iteration"],
-                run.rows["score"],
-                color=colour,
-                linewidth=THIN,
-                alpha=FAINT,
-                linestyle="-" if run.complete else ":",
-            )
-    scores = group.scores
-    iterations = np.arange(scores.shape[1])
-    if len(scores) >= SEEDS_FOR_BAND:
-        low, high = bootstrap_band(scores)
-        ax.fill_between(iterations, low, high, color=colour, alpha=BAND, linewidth=0)
-    marker = "o" if scores.shape[1] == 1 else None  # a single point has no line
-    ax.plot(
-        iterations, scores.mean(axis=0), color=colour, linestyle=dashes, label=label, marker=marker
-    )
-
-
-def _labelled(groups: Sequence[Group]) -> Iterator[tuple[Group, str, Any]]:
-    """Yield each group with its label and line style.
+def _curves(groups: Sequence[Group]) -> Iterator[Curve]:
+    """Yield the curves of a panel, algorithms in the order of `LOOKS`.
 
     Several settings of one algorithm share its colour; the label says what sets them apart.
     """
-    for _, same in itertools.groupby(groups, key=lambda group: group.algorithm):
+    known = list(LOOKS)
+    ranked = sorted(
+        groups, key=lambda g: known.index(g.algorithm) if g.algorithm in known else len(known)
+    )
+    for algorithm, same in itertools.groupby(ranked, key=lambda group: group.algorithm):
         alike = list(same)
         settings = [dict(_science(group.runs[0].config)) for group in alike]
         keys = [k for k in settings[0] if len({repr(s.get(k)) for s in settings}) > 1]
         for number, (group, values) in enumerate(zip(alike, settings, strict=True)):
-            known = look(group.algorithm)
-            differing = "".join(f", {key}={json.dumps(values.get(key))}" for key in keys)
-            dashes = OTHER_DASHES[number % len(OTHER_DASHES)] if len(alike) > 1 else known.dashes
-            yield group, f"{known.label}{differing} ({group.count})", dashes
+            own = "".join(f", {key}={json.dumps(values.get(key))}" for key in keys)
+            label = textwrap.fill(f"{look(algorithm).label}{own} ({group.count})", LABEL_WIDTH)
+            several = OTHER_DASHES[number % len(OTHER_DASHES)]
+            yield Curve(group, label, several if len(alike) > 1 else look(algorithm).dashes)
+
+
+def _lines_below(curves: Sequence[Curve]) -> int:
+    """Return how many lines of legend a panel needs below its axis."""
+    if len(curves) <= FEW_CURVES:
+        return 0
+    return sum(curve.label.count("\n") + 1 for curve in curves)
+
+
+def _panel(ax: Axes, task: str, curves: Sequence[Curve]) -> None:
+    """Draw one task."""
+    sizes = {int(curve.group.runs[0].config["steps_per_iter"]) for curve in curves}
+    steps = f"  ({sizes.pop():,} steps an iteration)" if len(sizes) == 1 else ""
+    ax.set_title(task + steps)
+    for curve in curves:
+        _draw_curve(ax, curve)
+    ax.set_xlabel("policy iteration")
+    ax.set_ylabel("score (reward per step)")
+    ax.set_xlim(left=0)
+    ax.margins(x=0)
+    if _lines_below(curves):  # no corner would be free
+        ax.legend(handlelength=2.2, loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0)
+    else:
+        ax.legend(handlelength=2.2, loc="best")
+
+
+def _draw_curve(ax: Axes, curve: Curve) -> None:
+    """Draw one configuration: its seeds, the band, the mean."""
+    group, colour = curve.group, look(curve.group.algorithm).colour
+    if len(group.runs) > 1:
+        for run in group.runs:
+            seed = THIN if run.complete else DOTTED
+            ax.plot(run.rows["iteration"], run.rows["score"], color=colour, **seed)
+    scores = group.scores
+    iterations, mean = np.arange(scores.shape[1]), scores.mean(axis=0)
+    if len(scores) >= SEEDS_FOR_BAND:
+        low, high = bootstrap_band(scores)
+        ax.fill_between(iterations, low, high, color=colour, alpha=BAND, linewidth=0)
+    marker = "o" if len(mean) == 1 else None  # a single point has no line
+    ax.plot(
+        iterations, mean, color=colour, linestyle=curve.dashes, label=curve.label, marker=marker
+    )
 
 
 def _science(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -168,9 +186,8 @@ def _science(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield prefix + key, value
 
 
-def _caption(panels: Mapping[str, Sequence[Group]]) -> str:
+def _caption(groups: Sequence[Group]) -> str:
     """Return what the reader has to know about the lines that are there."""
-    groups = [group for panel in panels.values() for group in panel]
     parts = []
     if any(len(group.runs) > 1 for group in groups):
         parts.append("Thick: mean over seeds. Thin: single seeds.")

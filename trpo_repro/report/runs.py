@@ -40,7 +40,7 @@ COLUMNS = (
     "outcome",
 )
 """The columns that every `progress.csv` has, in this order; an algorithm may add others."""
-NEVER_EMPTY = ("iteration", "sim_steps", "return_mean", "score")
+ALWAYS_NUMBERS = ("iteration", "sim_steps", "return_mean", "score")
 SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
 """The parts of a configuration that decide results; their hash tells runs apart."""
 SIZE_LIMIT = 1 << 26  # bytes of a file that we agree to read
@@ -125,9 +125,7 @@ def read_run(folder: Path) -> StoredRun:
         task, algorithm = str(config["task"]["name"]), str(config["algo"]["name"])
         seed, iterations, _ = (int(config[k]) for k in ("seed", "iterations", "steps_per_iter"))
         science = {part: config[part] for part in SCIENCE}
-        label = "-".join(
-            [task, *re.split("[/:]", config["task"]["id"])] if task == "gym" else [task]
-        )
+        label = "gym-" + re.sub("[/:]", "-", config["task"]["id"]) if task == "gym" else task
     except (KeyError, TypeError, ValueError) as error:
         where = str(folder / "config.json")
         raise CheckpointError(f"not the configuration of a run: {error}", where=where) from error
@@ -161,9 +159,10 @@ def read_progress(path: Path) -> tuple[pd.DataFrame, str]:
     if tuple(cells.columns[: len(COLUMNS)]) != COLUMNS:
         return nothing, f"{path.name} has other columns than ours"
     outcome = cells.pop("outcome")
-    rows = cells.apply(pd.to_numeric, errors="coerce")
+    rows = cells.apply(pd.to_numeric, errors="coerce").astype(np.float64)
     damaged = rows.isna() & cells.notna()
-    damaged[list(NEVER_EMPTY)] |= rows[list(NEVER_EMPTY)].isna()
+    numbers = list(ALWAYS_NUMBERS)
+    damaged[numbers] |= ~np.isfinite(rows[numbers])
     bad = damaged.any(axis=1) | (rows["iteration"] != np.arange(len(rows))) | outcome.isna()
     sound = int(bad.argmax()) if bad.any() else len(rows)
     rows["outcome"] = outcome

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -50,7 +51,7 @@ FORMATS = {
     "svg": {"Date": None, "Creator": None},
 }
 """What can be written, and the metadata that would change from day to day, taken out."""
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.grid.axis": "y",
@@ -76,7 +77,11 @@ SETTINGS = {
     "ytick.labelsize": 7.5,
 }
 PANEL = (3.4, 2.6)  # inches
-THIN, FAINT, BAND = 0.6, 0.45, 0.18  # width of a seed's line; opacity of it and of a band
+BAND = 0.18  # opacity
+THIN: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.45}
+"""How a single seed is drawn."""
+DOTTED: dict[str, Any] = {"linewidth": 1.0, "alpha": 0.8, "linestyle": ":"}
+"""How a seed that is not done is drawn."""
 
 
 @contextmanager

@@ -122,10 +122,8 @@ def load_policy(path: Path, sampler: Sampler) -> Arrays:
                 problem = f"{name} is {array.shape} {array.dtype}, where {wanted} is expected"
             elif not np.isfinite(array).all():
                 problem = f"{name} holds numbers that are not finite"
-    if not problem and (
-        arrays["observation_count"] < 0 or (arrays["observation_squares"] < 0).any()
-    ):
-        problem = "its observation moments are negative"
+            elif name in ("observation_count", "observation_squares") and (array < 0).any():
+                problem = f"{name} is negative"
     if problem:
         raise CheckpointError(f"not a policy of this run: {problem}", where=str(path))
     return arrays

@@ -30,6 +30,7 @@ from trpo_repro.types import Simulator, States, Trajectories
 
 NOISE_STEPS = 64  # control steps whose noise is drawn at once
 ROWS_PER_GROUP = 25  # fewer, and Python's share of a step shows
+MOST_ROWS = 256  # more, and a step's arrays leave the cache
 MOST_GROUPS = 8  # enough to share out; more would only be smaller
 
 Streams = Callable[[str, int], np.random.Generator]
@@ -78,7 +79,10 @@ class Sampler:
             expected_length: Length of an episode in the previous batch; 0 if there was none.
         """
         groups = group_count(steps, self.simulator.horizon)
-        rows = max(1, steps // self.simulator.horizon // groups)
+        # All of a group's episodes begin at once where that is possible: a late one would run
+        # alone at the end, and Python's share of a step is the same for one row as for many.
+        usual_length = expected_length or self.simulator.horizon
+        rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / usual_length)))
 
         def sample(group: int) -> Trajectories:
             share = steps // groups + (group < steps % groups)

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from scipy import stats
+from stored_runs import outcome, trained
+
+from trpo_repro.cli.compose import run_config
+from trpo_repro.runner import build, evaluation
+from trpo_repro.runner.run_folder import RunFolder
+from trpo_repro.seeding import stream
+from trpo_repro.tasks.cartpole import CartPole
+from trpo_repro.tasks.locomotion import Locomotion
+
+Arrays = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return trained(tmp_path_factory.mktemp("runs"), "seed=3")
+
+
+@pytest.fixture
+def folder(original: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy that a test may spoil."""
+    shutil.copytree(original.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
+def evaluated(folder: RunFolder, *words: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    code, out, err = outcome("evaluate", str(folder.path), *words, "--json", capsys=capsys)
+    assert (code, err) == (0, "")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_numbers_are_those_of_the_episodes(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(folder, "--episodes", "30", capsys=capsys)
+    returns, lengths = np.array(found["returns"]), np.array(found["lengths"])
+    assert len(returns) == len(lengths) == found["episodes"] == 30
+    assert found["return"]["mean"] == pytest.approx(returns.mean())
+    assert found["return"]["std"] == pytest.approx(returns.std(ddof=1))
+    wanted = stats.t.interval(0.95, 29, loc=lengths.mean(), scale=stats.sem(lengths))
+    assert found["length"]["interval95"] == pytest.approx(wanted)
+    assert found["score"]["mean"] == pytest.approx(returns.mean() / 200)
+    assert found["share_at_time_limit"] == np.mean(found["at_time_limit"])
+    assert found["forward_speeds"] is None
+    assert "forward_speed" not in found
+
+
+def test_the_file_holds_what_was_printed(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = evaluated(folder, "--episodes", "3", "--seed", "8", capsys=capsys)
+    stored = json.loads((folder.path / "evaluation-stochastic.json").read_text())
+    assert printed.pop("run") == str(folder.path)
+    assert stored == printed
+    assert (stored["seed"], stored["run_seed"], stored["actions"]) == (8, 3, "stochastic")
+
+
+def test_episodes_depend_on_their_seed_and_on_nothing_else(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    for cores, seed in [(1, 0), (2, 0), (1, 1)]:
+        monkeypatch.setattr(build, "available_cores", lambda cores=cores: cores)
+        found = evaluated(folder, "--episodes", "60", "--seed", str(seed), capsys=capsys)
+        runs.append(found["returns"])
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_greedy_episodes_are_those_played_one_by_one(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(folder, "--episodes", "4", "--greedy", "--seed", "5", capsys=capsys)
+    arrays = load_file(folder.policy)
+    scale = np.sqrt(arrays["observation_squares"] / arrays["observation_count"])
+    cart = CartPole(horizon=200)
+    starts = cart.reset(4, stream(5, "evaluate", "reset", 0))
+    for start, total, length in zip(starts, found["returns"], found["lengths"], strict=True):
+        state, rewards, fallen = start[None], [], False
+        while len(rewards) < 200 and not fallen:
+            seen = np.clip((state[0] - arrays["observation_mean"]) / scale, -10, 10)
+            action = seen @ arrays["theta"][:4] + arrays["theta"][4]
+            state, reward, terminated = cart.step(state, np.array([[action]], np.float32))
+            rewards.append(reward[0])
+            fallen = bool(terminated[0])
+        assert length == len(rewards)
+        assert total == pytest.approx(sum(rewards), rel=1e-4)
+    assert (folder.path / "evaluation-greedy.json").exists()
+
+
+def test_table_for_a_person(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = outcome("evaluate", str(folder.path), "--episodes", "1", capsys=capsys)
+    assert code == 0
+    assert "cartpole, single_path, seed 3: 1 episodes" in out
+    assert "one episode: none" in out
+    assert f"written: {folder.path / 'evaluation-stochastic.json'}" in out
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+
+
+def test_walkers_tell_their_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = trained(tmp_path, "task=hopper", "iterations=1")
+    found = evaluated(folder, "--episodes", "5", capsys=capsys)
+    speeds = found["forward_speeds"]
+    assert found["forward_speed"]["mean"] == pytest.approx(np.mean(speeds))
+    # By the reward: v_x + 1 a step alive - costs of at most 1e-5 · 3 · 200² N²m² a step.
+    lengths = np.array(found["lengths"])
+    means = np.array(found["returns"]) / lengths - (lengths - 1) / lengths
+    assert np.all(np.array(speeds) >= means - 0.05)
+    assert np.all(np.array(speeds) <= means + 1.25)
+    _, out, _ = outcome("evaluate", str(folder.path), "--episodes", "5", capsys=capsys)
+    assert "forward m/s" in out
+
+
+def test_speed_is_distance_over_time() -> None:
+    config = run_config(["task=walker", "threads=1"])
+    sampler = build.build_sampler(config)
+    assert isinstance(sampler.simulator, Locomotion)
+    states = sampler.simulator.reset(2, stream(0, "x"))
+    states[:, 1] = [3.2, -1.6]
+    played: Any = SimpleNamespace(lengths=np.array([100, 200]), final_states=states)
+    speeds = evaluation._forward_speeds(sampler, played)
+    assert speeds == pytest.approx([3.2 / 1.6, -1.6 / 3.2])
+
+
+def test_a_search_that_trains_the_mode_is_judged_by_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = trained(tmp_path, "algo=cem", "iterations=1")
+    assert evaluated(folder, "--episodes", "2", capsys=capsys)["actions"] == "greedy"
+    sampled = trained(tmp_path, "algo=cem", "algo.play=sampled", "iterations=1")
+    assert evaluated(sampled, "--episodes", "2", capsys=capsys)["actions"] == "stochastic"
+
+
+def refused(path: Path, *words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code, out, err = outcome("evaluate", str(path), *words, capsys=capsys)
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return code, err
+
+
+def test_what_is_no_run_folder_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (tmp_path, tmp_path / "nothing"):
+        code, err = refused(path, capsys=capsys)
+        assert code == 2
+        assert "not a run folder" in err
+
+
+@pytest.mark.parametrize("words", [["--episodes", "0"], ["--episodes", "x"], ["--seed", "-1"]])
+def test_wrong_options_exit_2(
+    words: list[str], folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(folder.path, *words, capsys=capsys)[0] == 2
+
+
+CONFIGS: dict[str, Callable[[Arrays], object]] = {
+    "unknown key": lambda config: config.update(sede=1),
+    "missing key": lambda config: config.pop("estimator"),
+    "unknown task": lambda config: config["task"].update(name="hoper"),
+    "wrong type": lambda config: config["policy"].update(hidden_sizes="wide"),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_another_configuration_exits_3(
+    name: str, folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads(folder.config.read_text())
+    CONFIGS[name](config)
+    folder.config.write_text(json.dumps(config))
+    code, err = refused(folder.path, capsys=capsys)
+    assert code == 3
+    assert "config.json" in err
+
+
+POLICIES: dict[str, Callable[[Arrays], object]] = {
+    "an array too few": lambda arrays: arrays.pop("observation_mean"),
+    "an array too many": lambda arrays: arrays.update(more=np.zeros(1)),
+    "another shape": lambda arrays: arrays.update(theta=arrays["theta"][:-1]),
+    "another dtype": lambda arrays: arrays.update(theta=arrays["theta"].astype(np.float64)),
+    "no number": lambda arrays: arrays["theta"].__setitem__(0, np.nan),
+    "an infinite moment": lambda arrays: arrays["observation_mean"].__setitem__(0, np.inf),
+    "a negative moment": lambda arrays: arrays["observation_squares"].__setitem__(0, -1.0),
+}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_another_policy_exits_3(
+    name: str, folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays = {key: value.copy() for key, value in load_file(folder.policy).items()}
+    POLICIES[name](arrays)
+    save_file(arrays, folder.policy)
+    code, err = refused(folder.path, capsys=capsys)
+    assert code == 3
+    assert "not a policy of this run" in err
+
+
+class Canary:
+    """Would leave a file if anybody unpickled it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_file_that_is_no_policy_exits_3_and_runs_nothing(
+    folder: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    canary, whole = tmp_path / "canary", folder.policy.read_bytes()
+    huge_header = (2**62).to_bytes(8, "little") + b"{}"
+    for content in (pickle.dumps(Canary(canary)), b"", whole[:-3], huge_header):
+        folder.policy.write_bytes(content)
+        assert refused(folder.path, capsys=capsys)[0] == 3
+    folder.policy.unlink()
+    code, err = refused(folder.path, capsys=capsys)
+    assert code == 3
+    assert "missing" in err
+    assert not canary.exists()
+
+
+def test_a_disk_that_says_no_exits_5_after_the_numbers(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder.path / "evaluation-stochastic.json").mkdir()  # a file cannot take its place
+    code, out, err = outcome("evaluate", str(folder.path), "--episodes", "2", capsys=capsys)
+    assert code == 5
+    assert "score" in out
+    assert "written" not in out
+    assert "cannot write" in err

@@ -1,0 +1,69 @@
+"""Run folders for tests: written by hand with scores of our choice, or by training for a moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_helpers import SilentReporter, config_in
+
+from trpo_repro.cli.main import main
+from trpo_repro.config import RunConfig, plain
+from trpo_repro.runner.loop import execute
+from trpo_repro.runner.progress import HEADER, format_row
+from trpo_repro.runner.run_folder import RunFolder
+
+
+def outcome(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Return exit code and output of the command line, run in this process."""
+    with pytest.raises(SystemExit) as caught:
+        main(list(words))
+    out, err = capsys.readouterr()
+    return int(caught.value.code or 0), out, err
+
+
+def trained(results: Path, *overrides: str) -> RunFolder:
+    """Train at `scale=smoke` and return the folder."""
+    config = config_in(results, ["scale=smoke", "threads=1"], *overrides)
+    execute(config, SilentReporter())
+    return RunFolder.of(config)
+
+
+def written(
+    results: Path, scores: Sequence[float], *overrides: str, state: str = "done", **config: Any
+) -> RunFolder:
+    """Write the folder of a run of these scores, as `run` would have left it.
+
+    `config` replaces fields of the configuration.
+    """
+    settings: RunConfig = dataclasses.replace(config_in(results, overrides), **config)
+    settings = dataclasses.replace(settings, iterations=config.get("iterations", len(scores)))
+    folder = RunFolder.of(settings)
+    folder.create()
+    content = {**plain(settings), "provenance": {"threads": 1}}
+    folder.config.write_text(json.dumps(content), encoding="utf-8")
+    folder.status.write_text(json.dumps({"state": state, "iterations_done": len(scores)}))
+    folder.progress.write_text(HEADER + "".join(_lines(scores)), encoding="utf-8")
+    return folder
+
+
+def _lines(scores: Sequence[float]) -> list[str]:
+    return [
+        format_row(
+            {
+                "iteration": number,
+                "sim_steps": 1000 * (number + 1),
+                "episodes": 5,
+                "return_mean": 200 * score,
+                "return_std": 1.0,
+                "length_mean": 50.0,
+                "score": score,
+                "outcome": "accepted",
+            }
+        )
+        for number, score in enumerate(scores)
+    ]
