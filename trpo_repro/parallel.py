@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Generic, TypeVar
+
+from trpo_repro.errors import RunFailed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,3 +52,63 @@ class Workers:
         if self._pool is None:
             return [function(item) for item in items]
         return list(self._pool.map(function, items))
+
+
+class Forks(Generic[Item, Result]):
+    """Copies of this process that compute `function(item)` for whatever items they are sent.
+
+    For work in small steps: threads would hand Python's interpreter lock to and fro at each of
+    them, which for two threads costs a third of the speed. A fork inherits `function` as it is, so
+    only items and results are sent. It ends when this process does, however that ends.
+    """
+
+    @staticmethod
+    def available() -> bool:
+        """Tell whether the system forks safely: Linux does."""
+        return sys.platform == "linux"
+
+    def __init__(self, function: Callable[[Item], Result], count: int) -> None:
+        """Fork `count` copies now, before this process starts threads of its own."""
+        self._pool = ProcessPoolExecutor(
+            count,
+            mp_context=multiprocessing.get_context("fork"),
+            initializer=_become_fork,
+            initargs=(function, os.getpid()),
+        )
+        self._pool.submit(os.getpid).result()
+
+    def map(self, items: Iterable[Item]) -> list[Result]:
+        """Return `[function(item) for item in items]`, computed side by side.
+
+        Raises:
+            RunFailed: A copy died.
+        """
+        try:
+            return list(self._pool.map(_call, items))
+        except BrokenProcessPool as error:
+            raise RunFailed(
+                "a sampling process died", where="killed, or out of memory", fix="run it again"
+            ) from error
+
+
+_function: Callable[[Any], Any] | None = None
+
+
+def _become_fork(function: Callable[[Any], Any], parent: int) -> None:
+    """Prepare a fork: signals are its parent's business, and it does not outlive it."""
+    global _function
+    _function = function
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _call(item: Any) -> Any:
+    assert _function is not None
+    return _function(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,3 +20,20 @@ def stream(seed: int, *path: int | str) -> np.random.Generator:
     """
     key = tuple(p if isinstance(p, int) else zlib.crc32(p.encode()) for p in path)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The streams of one batch: a function of (purpose, group) that can be sent to a process.
+
+    Attributes:
+        seed: The run's seed.
+        path: What the batch is, such as its iteration.
+    """
+
+    seed: int
+    path: tuple[int | str, ...]
+
+    def __call__(self, purpose: str, group: int) -> np.random.Generator:
+        """Return the generator of `group` for `purpose`."""
+        return stream(self.seed, *self.path, purpose, group)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
@@ -13,7 +11,7 @@ from trpo_repro.parallel import Workers
 from trpo_repro.sampling.baselines import Baseline
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.single_path import Sampler
-from trpo_repro.seeding import stream
+from trpo_repro.seeding import Streams, stream
 from trpo_repro.types import Arrays, Floats, Row, Trajectories, chunks
 
 CHUNK = 65536  # rows that one thread normalises at a time
@@ -35,9 +33,9 @@ def policy_arrays(arrays: Arrays) -> Arrays:
     return {k: v for k, v in arrays.items() if k == "theta" or k.startswith("observation_")}
 
 
-def iteration_streams(seed: int, iteration: int) -> Callable[[str, int], np.random.Generator]:
+def iteration_streams(seed: int, iteration: int) -> Streams:
     """Return the maker of an iteration's sampling streams, by purpose and group."""
-    return lambda purpose, group: stream(seed, iteration, purpose, group)
+    return Streams(seed, (iteration,))
 
 
 def normalised(normaliser: Normaliser, raw: Floats, workers: Workers) -> Floats:

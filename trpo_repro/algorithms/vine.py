@@ -75,7 +75,7 @@ class Vine:
         theta = torch.from_numpy(arrays["theta"])
         normaliser = Normaliser.from_arrays(arrays)
         streams = iteration_streams(self.seed, iteration)
-        trunk = replace(self.sampler, keep_states=True).batch(
+        trunk = replace(self.sampler, keep_states=True, forks=None).batch(
             theta,
             normaliser,
             streams,

@@ -5,80 +5,116 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from trpo_repro.bench import sb3
-from trpo_repro.bench.measure import (
-    Bench,
-    Measurement,
-    memory,
-    products_against_gradient,
-    start_up,
-)
+from trpo_repro.bench.measurement import Measurement
+from trpo_repro.bench.process import memory, start_up
+from trpo_repro.bench.sampling import Setup, other_algorithms, sampling
+from trpo_repro.bench.update import products_against_gradient
 from trpo_repro.cli.compose import run_config
+from trpo_repro.errors import ConfigError
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.provenance import cpu_model, git_commit
 
 Plan = dict[str, Callable[[], list[Measurement]]]
+SAMPLING = {"sampling": 0.75}
+PAPER = {"sampling": 0.90, "end to end": 0.80}
+"""The ratios of the ceiling that are wanted at `scale=bench` and `scale=paper`."""
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure, print, and return 0: a slow machine is no error."""
-    console = Console(stderr=True)
-    rows = []
-    for name, measure in plan(quick=options.quick).items():
-        if options.only and options.only not in name:
-            continue
+    console = Console(stderr=True, highlight=False)
+    everything = plan(setup(Path(options.results_dir), quick=options.quick))
+    chosen = {k: v for k, v in everything.items() if (options.only or "") in k}
+    if not chosen:
+        known = ", ".join(everything)
+        raise ConfigError(f"no measurement is named {options.only!r}", fix=f"choose of: {known}")
+    rows, skipped = [], []
+    for name, measure in chosen.items():
         if name == "sb3" and not sb3.available():
-            console.print("sb3: not measured; pip install 'trpo-repro[bench]'", highlight=False)
+            skipped.append("sb3: not measured; pip install 'trpo-repro[bench]'")
             continue
         with console.status(f"measuring {name}"):
             rows += measure()
     if options.json:
-        machine = {"cpu": cpu_model(), "cores": available_cores(), "git_commit": git_commit()}
-        found = [{**dataclasses.asdict(row), "met": row.met} for row in rows]
-        print(json.dumps({**machine, "quick": options.quick, "measurements": found}, indent=2))
+        print(
+            json.dumps({**machine(), "measurements": as_json(rows), "skipped": skipped}, indent=2)
+        )
     else:
-        Console().print(table(rows))
+        _show(rows, skipped)
     return 0
 
 
-def plan(*, quick: bool) -> Plan:
+def setup(results: Path, *, quick: bool) -> Setup:
+    """Return the sizes; `quick` is for seeing that everything works."""
+    if quick:
+        return Setup(run_config, results, rounds=2, paper_steps=60_000, bench_steps=10_000)
+    return Setup(run_config, results)
+
+
+def plan(setup: Setup) -> Plan:
     """Return the measurements by name."""
-    large, small = (60_000, 10_000) if quick else (1_000_000, 50_000)
-    bench = Bench(run_config, Path("results"), repeats=1 if quick else 3, paper_steps=large)
-
-    def robots(names: str, steps: int, **targets: float) -> Callable[[], list[Measurement]]:
-        spelled = {name.replace("_", " "): target for name, target in targets.items()}
-        return lambda: [
-            row for name in names.split() for row in bench.sampling(name, steps, spelled)
-        ]
-
+    large, small, rounds = setup.paper_steps, setup.bench_steps, setup.rounds
     return {
-        "start": start_up,
-        "memory": lambda: memory(large),
-        "products": lambda: products_against_gradient(large // 2, 2 if quick else 5),
-        "bench scale": robots("swimmer hopper walker", small, sampling=0.75),
-        "paper scale": robots("hopper walker", large, sampling=0.90, end_to_end=0.80),
-        "algorithms": bench.other_algorithms,
-        "sb3": lambda: sb3.against_sb3(run_config),
+        "start": partial(start_up, rounds),
+        "memory": partial(memory, large),
+        "products": partial(products_against_gradient, large, rounds + 2),
+        "bench-swimmer": partial(sampling, setup, "swimmer", small, SAMPLING),
+        "bench-hopper": partial(sampling, setup, "hopper", small, SAMPLING),
+        "bench-walker": partial(sampling, setup, "walker", small, SAMPLING),
+        "paper-hopper": partial(sampling, setup, "hopper", large, PAPER),
+        "paper-walker": partial(sampling, setup, "walker", large, PAPER),
+        "algorithms": partial(other_algorithms, setup),
+        "sb3": partial(sb3.against_sb3, run_config, small),
     }
 
 
-def table(rows: list[Measurement]) -> Table:
-    """Return the measurements as a table."""
-    result = Table(box=SIMPLE)
-    for column in ("what", "measured", "against", "ratio", "target", "met", "how"):
-        result.add_column(column, justify="left" if column in ("what", "met", "how") else "right")
+def machine() -> dict[str, object]:
+    """Return where it was measured, and how busy that was before."""
+    load = os.getloadavg()[0]
+    return {
+        "cpu": cpu_model(),
+        "cores": available_cores(),
+        "load_average": round(load, 2),
+        "git_commit": git_commit(),
+    }
+
+
+def as_json(rows: Sequence[Measurement]) -> list[dict[str, object]]:
+    """Return the rows as JSON."""
+    return [{**dataclasses.asdict(row), "met": row.met} for row in rows]
+
+
+def _show(rows: Sequence[Measurement], skipped: Sequence[str]) -> None:
+    """Print the table for a person."""
+    console = Console(highlight=False)
+    where = machine()
+    console.print(f"{where['cpu']}, {where['cores']} cores, load {where['load_average']}")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("what (and how)")
+    for name in ("measured", "against", "ratio", "from-to", "target"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("met")
     for row in rows:
         reference = "" if row.reference is None else f"{row.reference:,.4g}"
-        target = f"{'≤' if row.at_most else '≥'} {row.target:g}"
-        measured = f"{row.value:,.4g} {row.unit}"
-        met = "yes" if row.met else "no"
-        result.add_row(row.name, measured, reference, f"{row.ratio:.2f}", target, met, row.note)
-    return result
+        sign = "≤" if row.at_most else "≥"
+        table.add_row(
+            f"{row.name} ({row.note})",
+            f"{row.value:,.4g} {row.unit}",
+            reference,
+            f"{row.ratio:.2f}",
+            f"{row.spread[0]:.2f}-{row.spread[1]:.2f}",
+            f"{sign} {row.target:g}",
+            "yes" if row.met else "NO",
+        )
+    console.print(table)
+    for line in skipped:
+        console.print(line)

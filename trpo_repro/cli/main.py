@@ -98,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.add_argument("--quick", action="store_true", help="small sizes, for a first look")
     bench.add_argument("--only", metavar="NAME", help="only measurements whose name contains NAME")
+    bench.add_argument("--results-dir", default="results", help="where trained policies are")
 
     doctor = command("doctor", "check that this machine has what every task needs")
     doctor.add_argument("--results-dir", default="results", help="default: results")

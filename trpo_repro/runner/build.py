@@ -10,6 +10,7 @@ from trpo_repro.algorithms.black_box import BlackBox, Cem, Cma
 from trpo_repro.algorithms.single_path import SinglePath
 from trpo_repro.algorithms.vine import Vine
 from trpo_repro.config import (
+    CartpoleTask,
     CemConfig,
     CmaConfig,
     MaxKlConfig,
@@ -25,7 +26,7 @@ from trpo_repro.optim.max_kl import MaxKl
 from trpo_repro.optim.natural_gradient import NaturalGradient
 from trpo_repro.optim.step import NaturalDirection, UpdateRule
 from trpo_repro.optim.trust_region import TrustRegion
-from trpo_repro.parallel import Workers, available_cores
+from trpo_repro.parallel import Forks, Workers, available_cores
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.baselines import BASELINES, Baseline
 from trpo_repro.sampling.population import PopulationSampler
@@ -67,7 +68,7 @@ def build_algorithm(config: RunConfig) -> Algorithm:
         return _black_box(config, algo)
     if isinstance(algo, VineConfig):
         return _vine(config, algo)
-    sampler, estimator = build_sampler(config), config.estimator
+    sampler, estimator = _forked(build_sampler(config), config), config.estimator
     return SinglePath(
         sampler=sampler,
         baseline=_baseline(config, sampler),
@@ -79,6 +80,14 @@ def build_algorithm(config: RunConfig) -> Algorithm:
         normalise=estimator.normalise_observations,
         device=config.device,
     )
+
+
+def _forked(sampler: Sampler, config: RunConfig) -> Sampler:
+    """Return the sampler with a process for each thread, where its steps are worth one."""
+    groups = group_count(config.steps_per_iter, sampler.simulator.horizon)
+    count = min(sampler.workers.threads, groups)
+    light = isinstance(config.task, CartpoleTask)
+    return sampler.forked(count) if Forks.available() and count > 1 and not light else sampler
 
 
 def _baseline(config: RunConfig, sampler: Sampler) -> Baseline:

@@ -17,7 +17,7 @@ from trpo_repro.runner.checkpoint import load_arrays
 from trpo_repro.runner.run_folder import RunFolder, read_json
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.single_path import Sampler
-from trpo_repro.seeding import stream
+from trpo_repro.seeding import Streams
 from trpo_repro.tasks.locomotion import Locomotion
 from trpo_repro.types import Arrays, Trajectories
 
@@ -85,7 +85,7 @@ def play(
     trajectories = sampler.episodes(
         torch.from_numpy(arrays["theta"]),
         Normaliser.from_arrays(arrays),
-        lambda purpose, group: stream(seed, "evaluate", purpose, group),
+        Streams(seed, ("evaluate",)),
         count=episodes,
     )
     return Episodes(

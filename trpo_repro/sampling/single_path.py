@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,18 +23,16 @@ import torch
 from numpy.typing import NDArray
 
 from trpo_repro.errors import SimulationDiverged
-from trpo_repro.parallel import Workers
+from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.seeding import Streams
 from trpo_repro.types import Simulator, States, Trajectories
 
 NOISE_STEPS = 64  # control steps whose noise is drawn at once
 ROWS_PER_GROUP = 25  # fewer, and Python's share of a step shows
 MOST_ROWS = 256  # more, and a step's arrays leave the cache
 MOST_GROUPS = 8  # enough to share out; more would only be smaller
-
-Streams = Callable[[str, int], np.random.Generator]
-"""Makes the generator for a (purpose, group)."""
 
 
 def group_count(steps: int, horizon: int) -> int:
@@ -52,6 +50,7 @@ class Sampler:
         workers: The threads that groups run on.
         greedy: Take the distribution's mode instead of sampling.
         keep_states: Return the simulator's state at every step too.
+        forks: Processes that groups run on instead of threads.
     """
 
     simulator: Simulator
@@ -59,6 +58,7 @@ class Sampler:
     workers: Workers
     greedy: bool = False
     keep_states: bool = False
+    forks: Forks[GroupTask, Trajectories] | None = None
 
     def batch(
         self,
@@ -84,12 +84,9 @@ class Sampler:
         usual_length = expected_length or self.simulator.horizon
         rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / usual_length)))
 
-        def sample(group: int) -> Trajectories:
-            share = steps // groups + (group < steps % groups)
-            plan = _Plan(share, math.inf, expected_length)
-            return self._sample_group(theta, normaliser, streams, group, rows=rows, plan=plan)
-
-        return Trajectories.concatenate(self.workers.map(sample, range(groups)))
+        shares = [steps // groups + (group < steps % groups) for group in range(groups)]
+        plans = [_Plan(share, math.inf, expected_length) for share in shares]
+        return self._sample(theta, normaliser, streams, plans, [rows] * groups)
 
     def episodes(
         self, theta: torch.Tensor, normaliser: Normaliser, streams: Streams, *, count: int
@@ -97,27 +94,38 @@ class Sampler:
         """Sample exactly `count` episodes."""
         groups = max(1, min(MOST_GROUPS, count // ROWS_PER_GROUP))
 
-        def sample(group: int) -> Trajectories:
-            share = count // groups + (group < count % groups)
-            plan = _Plan(math.inf, share, 0.0)
-            return self._sample_group(theta, normaliser, streams, group, rows=share, plan=plan)
+        shares = [count // groups + (group < count % groups) for group in range(groups)]
+        plans = [_Plan(math.inf, share, 0.0) for share in shares]
+        return self._sample(theta, normaliser, streams, plans, shares)
 
-        return Trajectories.concatenate(self.workers.map(sample, range(groups)))
+    def forked(self, count: int) -> Sampler:
+        """Return the same sampler with groups run by `count` processes instead of threads."""
+        return replace(self, forks=Forks(self.sample_group, count))
 
-    def _sample_group(
+    def _sample(
         self,
         theta: torch.Tensor,
         normaliser: Normaliser,
         streams: Streams,
-        group: int,
-        *,
-        rows: int,
-        plan: _Plan,
+        plans: list[_Plan],
+        rows: list[int],
     ) -> Trajectories:
-        """Run one group of `rows` simulators until `plan` allows no further episode."""
+        """Run one group for each plan, of as many rows."""
+        groups = [
+            GroupTask(theta.numpy(), normaliser, streams, group, rows[group], plan)
+            for group, plan in enumerate(plans)
+        ]
+        if self.forks is not None:
+            return Trajectories.concatenate(self.forks.map(groups))
+        return Trajectories.concatenate(self.workers.map(self.sample_group, groups))
+
+    def sample_group(self, task: GroupTask) -> Trajectories:
+        """Run one group until its plan allows no further episode: a pure function of `task`."""
         simulator, distribution = self.simulator, self.policy.distribution
-        resets, noise_stream = streams("reset", group), streams("noise", group)
-        act = self.policy.actor(theta, greedy=self.greedy)
+        plan, rows, normaliser = task.plan, task.rows, task.normaliser
+        resets = task.streams("reset", task.group)
+        noise_stream = task.streams("noise", task.group)
+        act = self.policy.actor(torch.from_numpy(task.theta), greedy=self.greedy)
         record = _Record(simulator.observe)
         states = simulator.reset(plan.start(rows, running=np.zeros(0, np.int64)), resets)
         episode = np.arange(len(states))
@@ -168,6 +176,27 @@ class Sampler:
             keep[gone] = False
             states, episode, age = states[keep], episode[keep], age[keep]
         return states, episode, age
+
+
+@dataclass(frozen=True)
+class GroupTask:
+    """What one group samples.
+
+    Attributes:
+        theta: (P,) float32 policy parameters.
+        normaliser: Frozen observation normalisation.
+        streams: Random streams of the batch.
+        group: The group's number in the batch.
+        rows: Simulators stepped side by side.
+        plan: When to start another episode.
+    """
+
+    theta: NDArray[np.float32]
+    normaliser: Normaliser
+    streams: Streams
+    group: int
+    rows: int
+    plan: _Plan
 
 
 @dataclass

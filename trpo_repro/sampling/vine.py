@@ -19,7 +19,7 @@ from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Actor, Policy
 from trpo_repro.sampling.normaliser import Normaliser
-from trpo_repro.sampling.single_path import Streams
+from trpo_repro.seeding import Streams
 from trpo_repro.types import Floats, Simulator, States
 
 ROWS = 128  # rollouts that one group steps together

@@ -18,6 +18,10 @@ from trpo_repro.types import Floats
 
 FULL_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 
+# A state that diverges is found and reported by the sampler; without this, MuJoCo would also print
+# its own warnings and write a log file into the user's folder.
+mujoco.set_mju_user_warning(lambda message: None)
+
 
 class _Engine(threading.local):
     """What one sampling thread steps with: scratch data, physics threads, output buffers."""

@@ -1,0 +1,63 @@
+"""What a whole process costs: memory, and the time until it has done something."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from trpo_repro.bench.measurement import Measurement, alone
+from trpo_repro.errors import RunFailed
+
+
+def memory(steps: int) -> list[Measurement]:
+    """Measure the resident memory of one hopper iteration in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = ["task=hopper", f"steps_per_iter={steps}", f"results_dir='{folder}'"]
+        child = _run(*overrides, "iterations=1")
+        assert child.stdout is not None
+        child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        _check(child)
+    peak = usage.ru_maxrss * 1024 / 1e9
+    name = f"resident memory, hopper, {steps:,} steps"
+    note = "peak of a whole process with one iteration"
+    return [alone(name, [peak], target=1.5, note=note, unit="GB")]
+
+
+def start_up(rounds: int) -> list[Measurement]:
+    """Measure the time from the shell to the end of cart-pole's first iteration."""
+    times = [_seconds_to_first_iteration() for _ in range(rounds)]
+    note = "until the line is on the screen"
+    return [alone("shell to first iteration, cart-pole", times, target=3.0, note=note, unit="s")]
+
+
+def _seconds_to_first_iteration() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        child = _run("task=cartpole", f"results_dir='{folder}'", "iterations=1")
+        assert child.stdout is not None
+        took = next(
+            (time.perf_counter() - began for line in child.stdout if "iteration 1/1" in line), None
+        )
+        child.stdout.read()
+        child.wait()
+        _check(child)
+    if took is None:
+        raise RunFailed("the run told of no iteration")
+    return took
+
+
+def _run(*overrides: str) -> subprocess.Popen[str]:
+    """Start `trpo-repro run` with its output to read."""
+    command = [sys.executable, "-m", "trpo_repro", "run", *overrides]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def _check(child: subprocess.Popen[str]) -> None:
+    """Refuse to measure a run that failed."""
+    if child.returncode != 0:
+        raise RunFailed(f"the run that was measured ended with exit code {child.returncode}")
