@@ -26,7 +26,7 @@ demo: setup
 	$(BIN)/trpo-repro curves demo --output demo/learning-curves.png
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n auto
 
 check: setup
 	$(BIN)/ruff check .
@@ -36,6 +36,9 @@ check: setup
 
 bench: setup
 	$(BIN)/trpo-repro bench
+
+figures: setup
+	$(BIN)/trpo-repro curves results --output results/figures/single_path.png
 
 clean:
 	rm -rf $(VENV) demo build dist
