@@ -103,7 +103,7 @@ class Replayer:
     def _replay(self, call: Replay) -> int:
         """Return the control steps that the call took."""
         states = self._states_of(call)
-        return states.shape[0] * states.shape[1] // self.simulator.engine.frame_skip
+        return int(states.shape[0] * states.shape[1] // self.simulator.engine.frame_skip)
 
     def _states_of(self, call: Replay) -> Floats:
         """Advance the call's pieces; return a view of all states on the way."""
