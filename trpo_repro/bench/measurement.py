@@ -98,6 +98,11 @@ def against(
     )
 
 
+def short(steps: int) -> str:
+    """Return a number of steps as people say it: 50K, 1M."""
+    return f"{steps / 1e6:g}M" if steps >= 1e6 else f"{steps / 1e3:g}K"
+
+
 def alone(
     name: str, values: Sequence[float], *, target: float, note: str, unit: str
 ) -> Measurement:

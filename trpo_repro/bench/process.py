@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from trpo_repro.bench.measurement import Measurement, alone
+from trpo_repro.bench.measurement import Measurement, alone, short
 from trpo_repro.errors import RunFailed
 
 
@@ -23,16 +23,16 @@ def memory(steps: int) -> list[Measurement]:
         child.returncode = os.waitstatus_to_exitcode(status)
         _check(child)
     peak = usage.ru_maxrss * 1024 / 1e9
-    name = f"resident memory, hopper, {steps:,} steps"
-    note = "peak of a whole process with one iteration"
+    name = f"memory, hopper {short(steps)}"
+    note = "peak of a process, one iteration"
     return [alone(name, [peak], target=1.5, note=note, unit="GB")]
 
 
 def start_up(rounds: int) -> list[Measurement]:
     """Measure the time from the shell to the end of cart-pole's first iteration."""
     times = [_seconds_to_first_iteration() for _ in range(rounds)]
-    note = "until the line is on the screen"
-    return [alone("shell to first iteration, cart-pole", times, target=3.0, note=note, unit="s")]
+    note = "until its line is printed"
+    return [alone("shell to first iteration, cartpole", times, target=3.0, note=note, unit="s")]
 
 
 def _seconds_to_first_iteration() -> float:

@@ -16,7 +16,7 @@ from trpo_repro.algorithms.black_box import BlackBox
 from trpo_repro.algorithms.common import iteration_streams
 from trpo_repro.algorithms.single_path import SinglePath
 from trpo_repro.bench.ceiling import Replayer, replays
-from trpo_repro.bench.measurement import Measurement, against, in_turn
+from trpo_repro.bench.measurement import Measurement, against, in_turn, short
 from trpo_repro.config import RunConfig
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.build import build_algorithm
@@ -41,6 +41,7 @@ class Setup:
         rounds: Timings of each thing, taken in turn with what it is compared to.
         paper_steps: Simulated steps of an iteration at `scale=paper`.
         bench_steps: The same at `scale=bench`.
+        rival_steps: The same where SB3-contrib is the reference.
     """
 
     compose: Compose
@@ -48,6 +49,7 @@ class Setup:
     rounds: int = 3
     paper_steps: int = 1_000_000
     bench_steps: int = 50_000
+    rival_steps: int = 50_000
 
 
 def sampling(
@@ -79,7 +81,7 @@ def sampling(
             figures = in_turn(wanted, setup.rounds)
         note = f"episodes of {float(arrays['expected_length']):.0f} steps"
         for what, target in targets.items():
-            name = f"{what}, {task}, {steps:,} steps, {policy}"
+            name = f"{what}, {task} {short(steps)}, {policy}"
             rows.append(against(name, figures[what], figures["ceiling"], target=target, note=note))
     return rows
 
@@ -100,11 +102,11 @@ def other_algorithms(setup: Setup) -> list[Measurement]:
         figures = in_turn(actions, 1)
     return [
         against(
-            f"sampling, hopper, {algo}, {setup.paper_steps:,} steps, {policy}",
+            f"sampling, {algo}, hopper {short(setup.paper_steps)}, {policy}",
             figures[algo],
             figures["ceiling"],
             target=0.85,
-            note="the algorithm's own account of its sampling time",
+            note="by its rows' sampling_s",
         )
         for algo in ("vine", "cem", "cma")
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from trpo_repro.bench.measurement import Measurement, against, in_turn
+from trpo_repro.bench.measurement import Measurement, against, in_turn, short
 from trpo_repro.bench.sampling import Compose
 from trpo_repro.errors import RunFailed
 from trpo_repro.runner.build import build_algorithm
@@ -19,21 +19,36 @@ from trpo_repro.runner.loop import train
 ENVIRONMENTS = 16
 ROUNDS = 3
 
-# In a process of its own, so that neither side meets the other's threads and torch settings.
-# It takes one iteration for each line that it reads.
+# In a process of its own, so that neither side meets the other's threads and torch settings: all
+# cores for torch, or one, whichever is faster for it here. It takes one iteration for each line
+# that it reads.
 THEIRS = """
 import sys, time, warnings
 warnings.simplefilter("ignore")
+import torch
 from sb3_contrib import TRPO
 from stable_baselines3.common.env_util import make_vec_env
-batch, environments = int(sys.argv[1]), int(sys.argv[2])
-model = TRPO("MlpPolicy", make_vec_env("Hopper-v5", n_envs=environments, seed=0), device="cpu",
-             n_steps=batch // environments, seed=0, policy_kwargs=dict(net_arch=[50, 50]))
-print("ready", flush=True)
-for line in sys.stdin:
+
+def learner(steps):
+    environments = make_vec_env("Hopper-v5", n_envs=int(sys.argv[2]), seed=0)
+    return TRPO("MlpPolicy", environments, device="cpu", n_steps=steps, seed=0,
+                policy_kwargs=dict(net_arch=[50, 50]))
+
+def speed(model):
     before, began = model.num_timesteps, time.perf_counter()
-    model.learn(batch // environments * environments, reset_num_timesteps=False)
-    print((model.num_timesteps - before) / (time.perf_counter() - began), flush=True)
+    model.learn(model.n_steps * model.n_envs, reset_num_timesteps=False)
+    return (model.num_timesteps - before) / (time.perf_counter() - began)
+
+def speed_with(threads):
+    torch.set_num_threads(threads)
+    return speed(learner(steps // 5))
+
+steps = int(sys.argv[1]) // int(sys.argv[2])
+torch.set_num_threads(max((torch.get_num_threads(), 1), key=speed_with))
+model = learner(steps)
+print(torch.get_num_threads(), flush=True)
+for line in sys.stdin:
+    print(speed(model), flush=True)
 """
 
 
@@ -44,18 +59,18 @@ def available() -> bool:
 
 def against_sb3(compose: Compose, batch: int) -> list[Measurement]:
     """Measure all three from their first iterations on, in turn, without each one's very first."""
-    with _theirs(batch) as theirs:
+    with _theirs(batch) as (threads, theirs):
         actions = {
             "theirs": theirs,
             "Hopper-v5 (RK4)": _ours(compose, "task=gym", "task.id=Hopper-v5", batch=batch),
             "our hopper": _ours(compose, "task=hopper", batch=batch),
         }
         figures = in_turn(actions, ROUNDS, warm_up=True)
-    note = f"{ENVIRONMENTS} environments there; iterations 2 to {ROUNDS + 1}; two layers of 50"
+    note = f"end to end, iterations 2 to {ROUNDS + 1}; torch threads there: {threads}"
     targets = {"Hopper-v5 (RK4)": 4.0, "our hopper": 10.0}
     return [
         against(
-            f"end to end, {name} / SB3-contrib on Hopper-v5, {batch:,} steps",
+            f"{name} / SB3-contrib, {short(batch)}",
             figures[name],
             figures["theirs"],
             target=target,
@@ -66,8 +81,11 @@ def against_sb3(compose: Compose, batch: int) -> list[Measurement]:
 
 
 @contextmanager
-def _theirs(batch: int) -> Iterator[Callable[[], float]]:
-    """Hold a process with their learner; yield what takes an iteration and returns its speed."""
+def _theirs(batch: int) -> Iterator[tuple[int, Callable[[], float]]]:
+    """Hold a process with their learner; yield its torch threads, and what takes an iteration.
+
+    The latter returns steps a second.
+    """
     command = [sys.executable, "-c", THEIRS, str(batch), str(ENVIRONMENTS)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -76,17 +94,19 @@ def _theirs(batch: int) -> Iterator[Callable[[], float]]:
         assert asked is not None
         assert answers is not None
 
+        def answer() -> float:
+            line = answers.readline()
+            if not line:
+                raise RunFailed("SB3-contrib's training failed", fix="see its message above")
+            return float(line)
+
         def speed() -> float:
             asked.write("go\n")
             asked.flush()
-            answer = answers.readline()
-            if not answer:
-                raise RunFailed("SB3-contrib's training failed", fix="see its message above")
-            return float(answer)
+            return answer()
 
-        answers.readline()
         try:
-            yield speed
+            yield int(answer()), speed
         finally:
             asked.close()
 

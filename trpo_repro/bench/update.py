@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from trpo_repro.bench.measurement import Measurement, against, in_turn, seconds
+from trpo_repro.bench.measurement import Measurement, against, in_turn, seconds, short
 from trpo_repro.optim.step import NaturalDirection
 from trpo_repro.optim.surrogate import Batch, SinglePathSurrogate
 from trpo_repro.parallel import Workers, available_cores
@@ -37,9 +37,9 @@ def products_against_gradient(rows: int, rounds: int) -> list[Measurement]:
         "empirical": seconds(lambda: products(empirical=True)),
     }
     times = in_turn(actions, rounds, warm_up=True)
-    note = "subsample, linearisation and ten products; two layers of 50"
-    name = f"ten products on 10% / one gradient, {rows:,} rows"
-    other = f"ten products, empirical / analytic, {rows:,} rows"
+    note = "subsample and linearisation included"
+    name = f"ten products on 10% / gradient, {short(rows)}"
+    other = f"products, empirical / analytic, {short(rows)}"
     analytic, empirical, gradient = times["analytic"], times["empirical"], times["gradient"]
     return [
         against(name, analytic, gradient, target=1.2, note=note, unit="s", at_most=True),

@@ -6,9 +6,12 @@ import argparse
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +22,7 @@ from trpo_repro.bench.process import memory, start_up
 from trpo_repro.bench.sampling import Setup, other_algorithms, sampling
 from trpo_repro.bench.update import products_against_gradient
 from trpo_repro.cli.compose import run_config
-from trpo_repro.errors import ConfigError
+from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.provenance import cpu_model, git_commit
 
@@ -31,32 +34,41 @@ PAPER = {"sampling": 0.90, "end to end": 0.80}
 
 def main(options: argparse.Namespace) -> int:
     """Measure, print, and return 0: a slow machine is no error."""
-    console = Console(stderr=True, highlight=False)
     everything = plan(setup(Path(options.results_dir), quick=options.quick))
     chosen = {k: v for k, v in everything.items() if (options.only or "") in k}
     if not chosen:
         known = ", ".join(everything)
         raise ConfigError(f"no measurement is named {options.only!r}", fix=f"choose of: {known}")
-    rows, skipped = [], []
+    rows: list[Measurement] = []
+    skipped = []
     for name, measure in chosen.items():
         if name == "sb3" and not sb3.available():
             skipped.append("sb3: not measured; pip install 'trpo-repro[bench]'")
             continue
-        with console.status(f"measuring {name}"):
-            rows += measure()
+        with Console(stderr=True, highlight=False).status(f"measuring {name}"):
+            rows += measure() if len(chosen) == 1 else in_child(name, options)
     if options.json:
-        print(
-            json.dumps({**machine(), "measurements": as_json(rows), "skipped": skipped}, indent=2)
-        )
+        found = {**machine(), "measurements": [as_json(row) for row in rows], "skipped": skipped}
+        print(json.dumps(found, indent=2))
     else:
         _show(rows, skipped)
     return 0
 
 
+def in_child(name: str, options: argparse.Namespace) -> list[Measurement]:
+    """Measure in a process of its own, which no measurement before has left its threads in."""
+    words = ["bench", "--json", "--only", name, "--results-dir", options.results_dir]
+    command = [sys.executable, "-m", "trpo_repro", *words, *["--quick"] * options.quick]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise RunFailed(f"measuring {name} failed", fix=f"see trpo-repro bench --only {name}")
+    return [from_json(row) for row in json.loads(done.stdout)["measurements"]]
+
+
 def setup(results: Path, *, quick: bool) -> Setup:
     """Return the sizes; `quick` is for seeing that everything works."""
     if quick:
-        return Setup(run_config, results, rounds=2, paper_steps=60_000, bench_steps=10_000)
+        return Setup(run_config, results, rounds=2, paper_steps=100_000, rival_steps=10_000)
     return Setup(run_config, results)
 
 
@@ -73,7 +85,7 @@ def plan(setup: Setup) -> Plan:
         "paper-hopper": partial(sampling, setup, "hopper", large, PAPER),
         "paper-walker": partial(sampling, setup, "walker", large, PAPER),
         "algorithms": partial(other_algorithms, setup),
-        "sb3": partial(sb3.against_sb3, run_config, small),
+        "sb3": partial(sb3.against_sb3, run_config, setup.rival_steps),
     }
 
 
@@ -88,28 +100,34 @@ def machine() -> dict[str, object]:
     }
 
 
-def as_json(rows: Sequence[Measurement]) -> list[dict[str, object]]:
-    """Return the rows as JSON."""
-    return [{**dataclasses.asdict(row), "met": row.met} for row in rows]
+def as_json(row: Measurement) -> dict[str, Any]:
+    """Return a row as JSON."""
+    return {**dataclasses.asdict(row), "met": row.met}
+
+
+def from_json(content: dict[str, Any]) -> Measurement:
+    """Return the row that `as_json` wrote."""
+    low, high = content["spread"]
+    own = {key: value for key, value in content.items() if key not in ("met", "spread")}
+    return Measurement(**own, spread=(low, high))
 
 
 def _show(rows: Sequence[Measurement], skipped: Sequence[str]) -> None:
     """Print the table for a person."""
     console = Console(highlight=False)
     where = machine()
-    console.print(f"{where['cpu']}, {where['cores']} cores, load {where['load_average']}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("what (and how)")
+    console.print(f"{where['cpu']}, {where['cores']} cores, load {where['load_average']}\n")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("what")
     for name in ("measured", "against", "ratio", "from-to", "target"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("met")
     for row in rows:
-        reference = "" if row.reference is None else f"{row.reference:,.4g}"
         sign = "≤" if row.at_most else "≥"
         table.add_row(
-            f"{row.name} ({row.note})",
-            f"{row.value:,.4g} {row.unit}",
-            reference,
+            f"{row.name}\n  [dim]{row.note}[/dim]",
+            shown(row.value, row.unit),
+            "" if row.reference is None else shown(row.reference, row.unit),
             f"{row.ratio:.2f}",
             f"{row.spread[0]:.2f}-{row.spread[1]:.2f}",
             f"{sign} {row.target:g}",
@@ -118,3 +136,8 @@ def _show(rows: Sequence[Measurement], skipped: Sequence[str]) -> None:
     console.print(table)
     for line in skipped:
         console.print(line)
+
+
+def shown(value: float, unit: str) -> str:
+    """Return a figure in few characters."""
+    return f"{value / 1e3:,.1f}K/s" if unit == "steps/s" else f"{value:.3g} {unit}"
