@@ -16,16 +16,15 @@ def memory(steps: int) -> list[Measurement]:
     """Measure the resident memory of one hopper iteration in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         overrides = ["task=hopper", f"steps_per_iter={steps}", f"results_dir='{folder}'"]
-        child = _run(*overrides, "iterations=1")
-        assert child.stdout is not None
-        child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        _check(child)
+        with _run(*overrides, "iterations=1") as child:
+            assert child.stdout is not None
+            child.stdout.read()
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+    _check(child)
     peak = usage.ru_maxrss * 1024 / 1e9
     name = f"memory, hopper {short(steps)}"
-    note = "peak of a process, one iteration"
-    return [alone(name, [peak], target=1.5, note=note, unit="GB")]
+    return [alone(name, [peak], target=1.5, note="peak of a process, one iteration", unit="GB")]
 
 
 def start_up(rounds: int) -> list[Measurement]:
@@ -36,16 +35,16 @@ def start_up(rounds: int) -> list[Measurement]:
 
 
 def _seconds_to_first_iteration() -> float:
+    """Return the seconds from the start of a process to its line about iteration 1."""
+    took = None
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        child = _run("task=cartpole", f"results_dir='{folder}'", "iterations=1")
-        assert child.stdout is not None
-        took = next(
-            (time.perf_counter() - began for line in child.stdout if "iteration 1/1" in line), None
-        )
-        child.stdout.read()
-        child.wait()
-        _check(child)
+        with _run("task=cartpole", f"results_dir='{folder}'", "iterations=1") as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if took is None and "iteration 1/1" in line:
+                    took = time.perf_counter() - began
+    _check(child)
     if took is None:
         raise RunFailed("the run told of no iteration")
     return took

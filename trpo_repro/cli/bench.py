@@ -135,7 +135,7 @@ def _show(rows: Sequence[Measurement], skipped: Sequence[str]) -> None:
         )
     console.print(table)
     for line in skipped:
-        console.print(line)
+        print(line)  # its brackets are no markup
 
 
 def shown(value: float, unit: str) -> str:
