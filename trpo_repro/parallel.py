@@ -35,9 +35,13 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         """Start `threads` threads (none when 1: the caller's own is enough)."""
-        import torch  # here, so that asking for `available_cores` does not cost torch's start
+        # Here, so that asking for `available_cores` does not cost torch's start.
+        import torch
+        from threadpoolctl import threadpool_limits
 
         torch.set_num_threads(1)
+        # NumPy's own: its threads would fight ours, and their number would move bits.
+        threadpool_limits(limits=1, user_api="blas")
         self.threads = threads
         # In every thread anew: OpenMP keeps the number for each of them, and its idle threads
         # would spin on the cores that the others work on.

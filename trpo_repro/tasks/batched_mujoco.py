@@ -23,6 +23,11 @@ FULL_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 mujoco.set_mju_user_warning(lambda message: None)
 
 
+_ROLLOUTS: list[Rollout] = []
+"""Every thread's pool, kept for good: a fork that dropped its copy of one would wait for ever for
+the pool's threads, which it does not have."""
+
+
 class _Engine(threading.local):
     """What one sampling thread steps with: scratch data, physics threads, output buffers."""
 
@@ -104,6 +109,7 @@ class BatchedMujoco:
         if engine.rollout is None:
             engine.data = [mujoco.MjData(self.model) for _ in range(self._threads)]
             engine.rollout = Rollout(nthread=self._threads if self._threads > 1 else 0)
+            _ROLLOUTS.append(engine.rollout)
             engine.states = np.empty((0, self.frame_skip, self.state_size))
         if len(engine.states) < rows:
             engine.states = np.empty((rows, self.frame_skip, self.state_size))
