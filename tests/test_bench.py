@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from stored_runs import outcome, trained
 
 from trpo_repro.algorithms.common import iteration_streams
@@ -38,7 +37,7 @@ def played(task: str, steps: int = 1500) -> tuple[Locomotion, Trajectories]:
     assert isinstance(algorithm, SinglePath)
     arrays = algorithm.initial()
     trajectories = replace(algorithm.sampler, keep_states=True, forks=None).batch(
-        torch.from_numpy(arrays["theta"]),
+        arrays["theta"],
         Normaliser.from_arrays(arrays),
         iteration_streams(0, 0),
         steps=steps,

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from trpo_repro.algorithms.common import ages, iteration_streams
 from trpo_repro.algorithms.single_path import SinglePath
@@ -134,7 +133,7 @@ def test_the_fitted_baseline_predicts_the_next_batch_as_its_policy_will_see_it()
     arrays, _ = run(algorithm, 1)
     normaliser = Normaliser.from_arrays(arrays)
     batch = algorithm.sampler.batch(
-        torch.from_numpy(arrays["theta"]),
+        arrays["theta"],
         normaliser,
         iteration_streams(algorithm.seed, 1),
         steps=5000,

@@ -27,7 +27,7 @@ def some_problem(space):
     generator = torch.Generator().manual_seed(0)
     theta = 0.7 * torch.randn(policy.parameter_count, generator=generator)
     observations = torch.randn(ROWS, 4, generator=generator)
-    noise = policy.distribution.noise(np.random.default_rng(0), (ROWS,))
+    noise = torch.from_numpy(policy.distribution.noise(np.random.default_rng(0), (ROWS,)))
     actions = policy.distribution.sample(policy.mu(theta, observations), noise)
     return policy, theta, Batch(observations, actions, torch.randn(ROWS, generator=generator))
 

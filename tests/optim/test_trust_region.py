@@ -26,7 +26,7 @@ def some_surrogate(space=SPACES[0], *, hidden=(6,), rows=300, seed=0, advantages
     generator = torch.Generator().manual_seed(seed)
     theta = 0.5 * torch.randn(policy.parameter_count, generator=generator)
     observations = torch.randn(rows, 4, generator=generator)
-    noise = policy.distribution.noise(np.random.default_rng(seed), (rows,))
+    noise = torch.from_numpy(policy.distribution.noise(np.random.default_rng(seed), (rows,)))
     actions = policy.distribution.sample(policy.mu(theta, observations), noise)
     if advantages is None:
         advantages = torch.randn(rows, generator=generator)

@@ -29,7 +29,7 @@ def reference_factors(family, mu):
 
 
 def sampled(family, mu, rng):
-    return family.sample(mu, family.noise(rng, (len(mu),)).double())
+    return family.sample(mu, torch.from_numpy(family.noise(rng, (len(mu),))).double())
 
 
 def reference_log_prob(family, mu, actions):
@@ -119,8 +119,8 @@ def test_score_is_the_derivative_of_the_log_probability(family):
 @both_families
 def test_the_same_noise_gives_the_same_action_and_other_noise_another(family):
     mu = some_mu(family, 9, rows=50)
-    noise = family.noise(np.random.default_rng(2), (50,)).double()
-    other = family.noise(np.random.default_rng(3), (50,)).double()
+    noise = torch.from_numpy(family.noise(np.random.default_rng(2), (50,))).double()
+    other = torch.from_numpy(family.noise(np.random.default_rng(3), (50,))).double()
     assert torch.equal(family.sample(mu, noise), family.sample(mu.clone(), noise.clone()))
     assert not torch.equal(family.sample(mu, noise), family.sample(mu, other))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from trpo_repro.policies.networks import Mlp
+from trpo_repro.policies.networks import Mlp, tanh
 
 
 def as_module(network, theta):
@@ -50,3 +50,16 @@ def test_initial_weights_have_variance_one_over_inputs_and_zero_biases():
     # The standard deviation of 10,000 or more normal numbers is known to 0.7%.
     assert first.std().item() == pytest.approx(1 / np.sqrt(100), rel=0.03)
     assert last.std().item() == pytest.approx(0.01 / np.sqrt(200), rel=0.03)
+
+
+def test_tanh_and_its_first_two_derivatives_are_those_of_torch():
+    inputs = torch.linspace(-9, 9, 301, dtype=torch.float64, requires_grad=True)
+
+    def thrice(function):
+        value = function(inputs)
+        (first,) = torch.autograd.grad(value.sum(), inputs, create_graph=True)
+        (second,) = torch.autograd.grad(first.sum(), inputs)
+        return value, first, second
+
+    for found, expected in zip(thrice(tanh), thrice(torch.tanh), strict=True):
+        torch.testing.assert_close(found, expected)

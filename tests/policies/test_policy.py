@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from trpo_repro.policies.policy import Policy
+from trpo_repro.policies.policy import LinearisedPolicy, Policy
 from trpo_repro.types import ActionSpace
 
 SPACES = [ActionSpace("continuous", (2,)), ActionSpace("discrete", (3, 3, 2))]
@@ -55,12 +55,13 @@ def test_first_policy_hardly_looks_at_the_state_and_has_the_standard_deviation_a
 
 
 @both_spaces
-def test_actor_samples_what_the_distribution_samples_bit_for_bit(space):
+def test_actor_samples_what_the_distribution_samples(space):
     policy, theta = some_policy(space)
     observations = torch.randn(40, 5, generator=torch.Generator().manual_seed(2))
     noise = policy.distribution.noise(np.random.default_rng(0), (40,))
-    expected = policy.distribution.sample(policy.mu(theta, observations), noise)
-    assert torch.equal(policy.actor(theta)(observations, noise), expected)
+    expected = policy.distribution.sample(policy.mu(theta, observations), torch.from_numpy(noise))
+    found = policy.actor(theta.numpy())(observations.numpy(), noise)
+    torch.testing.assert_close(torch.from_numpy(found), expected)  # to float32's rounding
 
 
 @both_spaces
@@ -68,10 +69,11 @@ def test_greedy_actor_takes_the_mode_whatever_the_noise(space):
     policy, theta = some_policy(space)
     observations = torch.randn(40, 5, generator=torch.Generator().manual_seed(3))
     expected = policy.distribution.mode(policy.mu(theta, observations))
-    act = policy.actor(theta, greedy=True)
+    act = policy.actor(theta.numpy(), greedy=True)
     for seed in (0, 1):
         noise = policy.distribution.noise(np.random.default_rng(seed), (40,))
-        assert torch.equal(act(observations, noise), expected)
+        found = act(observations.numpy(), noise)
+        torch.testing.assert_close(torch.from_numpy(found), expected)
 
 
 @both_spaces
@@ -79,12 +81,27 @@ def test_greedy_actor_takes_the_mode_whatever_the_noise(space):
 def test_each_row_of_actors_follows_its_own_parameters(space, greedy):
     policy, _ = some_policy(space)
     generator = torch.Generator().manual_seed(5)
-    thetas = torch.randn(7, policy.parameter_count, generator=generator)
-    observations = torch.randn(7, 5, generator=generator)
+    thetas = torch.randn(7, policy.parameter_count, generator=generator).numpy()
+    observations = torch.randn(7, 5, generator=generator).numpy()
     noise = policy.distribution.noise(np.random.default_rng(0), (7,))
     found = policy.actors(thetas, greedy=greedy)(observations, noise)
     alone = [
         policy.actor(theta, greedy=greedy)(observations[i : i + 1], noise[i : i + 1])
         for i, theta in enumerate(thetas)
     ]
-    torch.testing.assert_close(found, torch.cat(alone))
+    np.testing.assert_allclose(found, np.concatenate(alone), rtol=1e-5, atol=1e-6)
+
+
+@both_spaces
+@pytest.mark.parametrize("hidden", [(), (8,), (7, 6)])
+def test_linearised_policy_applies_the_jacobian_that_autograd_finds(space, hidden):
+    policy, theta = some_policy(space, hidden)
+    generator = torch.Generator().manual_seed(6)
+    observations = torch.randn(4, 5, generator=generator)
+    linear = LinearisedPolicy(policy, theta, observations)
+    jacobian = torch.autograd.functional.jacobian(lambda t: policy.mu(t, observations), theta)
+    v, w = torch.randn(len(theta), generator=generator), torch.randn(linear.mu.shape)
+    torch.testing.assert_close(linear.mu, policy.mu(theta, observations))
+    torch.testing.assert_close(linear.product(v), jacobian @ v, rtol=1e-4, atol=1e-5)
+    expected = torch.einsum("nmp,nm->p", jacobian, w)
+    torch.testing.assert_close(linear.transposed_product(w), expected, rtol=1e-4, atol=1e-5)

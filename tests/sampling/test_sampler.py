@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Workers
@@ -81,7 +80,7 @@ def a_sampler(simulator, *, threads=1, **settings):
 
 def a_batch(sampler, *, steps=3000, seed=0, expected_length=MEAN_LENGTH):
     return sampler.batch(
-        torch.tensor([0.0, 0.0, 0.0, 0.0]),
+        np.zeros(4, np.float32),
         Normaliser.identity(2),
         lambda purpose, group: stream(seed, purpose, group),
         steps=steps,
@@ -139,7 +138,7 @@ def test_the_policy_acts_on_the_normalised_observation_and_the_batch_holds_the_r
     sampler = a_sampler(Counting(LONGEST), greedy=True)
     normaliser = Normaliser.identity(2).updated(np.array([[0.0, 0.0], [0.0, 40.0]], np.float32))
     batch = sampler.batch(
-        torch.tensor([0.0, 0.5, 2.0, 0.0]),  # mean action: half the second number, plus 2
+        np.array([0.0, 0.5, 2.0, 0.0], np.float32),  # mean action: half the second number, plus 2
         normaliser,
         lambda purpose, group: stream(0, purpose, group),
         steps=500,
@@ -161,7 +160,7 @@ def test_states_that_are_kept_are_those_behind_the_observations():
 def test_exactly_as_many_episodes_as_were_asked_for(count):
     simulator = Counting(LONGEST)
     batch = a_sampler(simulator).episodes(
-        torch.zeros(4),
+        np.zeros(4, np.float32),
         Normaliser.identity(2),
         lambda purpose, group: stream(0, purpose, group),
         count=count,
@@ -172,9 +171,13 @@ def test_exactly_as_many_episodes_as_were_asked_for(count):
 def test_a_batch_holds_about_the_steps_that_were_asked_for():
     sampler = a_sampler(Counting(LONGEST))
     for seed in range(5):
+        # 364 episodes, whose lengths' standard deviation is 13: within four standard errors.
         batch = a_batch(sampler, steps=10_000, seed=seed)
-        # Each group's last episodes are begun before its share is full, and finished.
-        assert 10_000 <= len(batch.rewards) <= 10_000 * 1.35
+        assert len(batch.lengths) == round(10_000 / MEAN_LENGTH)
+        assert abs(len(batch.rewards) - 10_000) < 4 * 13.3 * math.sqrt(364)
+        # The first batch of a run: the 200 episodes that run when the steps are taken go on.
+        first = a_batch(sampler, steps=10_000, seed=seed, expected_length=0.0)
+        assert 10_000 <= len(first.rewards) <= 10_000 * 1.5
 
 
 def test_groups_follow_the_batch_alone():

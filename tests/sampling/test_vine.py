@@ -59,7 +59,7 @@ def test_rollouts_estimate_the_exact_q_values_of_a_tiny_mdp():
     )
     each = 1500
     states = np.repeat(np.arange(mdp.observation_size - 1), each)
-    rollouts = sampler.rollouts(theta, Normaliser.identity(5), streams, states=states)
+    rollouts = sampler.rollouts(theta.numpy(), Normaliser.identity(5), streams, states=states)
     measured = rollouts.q_values.reshape(-1, each, 3)
     error = measured.std(axis=1) / np.sqrt(each)
     exact = mdp.q_values(policy, theta)[:-1]
@@ -72,8 +72,10 @@ def test_with_one_action_and_full_rollouts_vine_estimates_what_single_path_estim
     rng = np.random.default_rng(0)
     states = simulator.reset(4000, rng)
     branches = vine(simulator, policy, branches=1, length=200)
-    q = branches.rollouts(theta, identity, streams, states=states).q_values[:, 0]
-    paths = Sampler(simulator, policy, Workers(1)).episodes(theta, identity, streams, count=4000)
+    q = branches.rollouts(theta.numpy(), identity, streams, states=states).q_values[:, 0]
+    paths = Sampler(simulator, policy, Workers(1)).episodes(
+        theta.numpy(), identity, streams, count=4000
+    )
     ages = np.arange(len(paths.rewards)) - np.repeat(paths.starts, paths.lengths)
     returns = np.add.reduceat(paths.rewards * 0.99**ages, paths.starts)
     error = np.sqrt(q.var() / len(q) + returns.var() / len(returns))
@@ -88,7 +90,7 @@ def test_common_random_numbers_lower_the_variance_of_q_differences(make):
     spread = {}
     for crn in (True, False):
         sampler = vine(simulator, policy, branches=2, length=15, crn=crn)
-        q = sampler.rollouts(theta, identity, streams, states=states).q_values
+        q = sampler.rollouts(theta.numpy(), identity, streams, states=states).q_values
         spread[crn] = (q[:, 0] - q[:, 1]).var()
     assert spread[True] < 0.8 * spread[False]
 
@@ -99,7 +101,7 @@ def test_branches_with_the_same_first_action_and_noise_are_the_same_rollout():
     theta[-3:] = -30.0  # no exploration: the first actions of a state agree
     states = simulator.reset(8, np.random.default_rng(2))
     sampler = vine(simulator, policy, branches=3, length=30)
-    rollouts = sampler.rollouts(theta, Normaliser.identity(11), streams, states=states)
+    rollouts = sampler.rollouts(theta.numpy(), Normaliser.identity(11), streams, states=states)
     assert (rollouts.q_values == rollouts.q_values[:, :1]).all()
     assert (rollouts.final_observations == rollouts.final_observations[:, :1]).all()
 
@@ -108,7 +110,7 @@ def test_the_given_states_stay_as_they_were():
     simulator, policy, theta = hopper()
     states = simulator.reset(40, np.random.default_rng(2))
     before = states.copy()
-    vine(simulator, policy).rollouts(theta, Normaliser.identity(11), streams, states=states)
+    vine(simulator, policy).rollouts(theta.numpy(), Normaliser.identity(11), streams, states=states)
     assert np.array_equal(states, before)
 
 
@@ -116,9 +118,9 @@ def test_q_values_are_the_discounted_rewards_of_a_plain_loop():
     simulator, policy, theta = cartpole(std=0.5)
     states = simulator.reset(3, np.random.default_rng(4))
     sampler = vine(simulator, policy, branches=2, length=12)
-    rollouts = sampler.rollouts(theta, Normaliser.identity(4), streams, states=states)
+    rollouts = sampler.rollouts(theta.numpy(), Normaliser.identity(4), streams, states=states)
     rng = streams("branch", 0)
-    policy.distribution.noise(rng, (3, 2))  # of the first actions
+    policy.distribution.noise(rng, (6,))  # of the first actions
     noise = policy.distribution.noise(rng, (3, 1, 11))
     for n in range(3):
         for k in range(2):
@@ -129,7 +131,8 @@ def test_q_values_are_the_discounted_rewards_of_a_plain_loop():
                 if ended[0] or step == 11:
                     break
                 mu = policy.mu(theta, torch.from_numpy(simulator.observe(state)))
-                action = policy.distribution.sample(mu, noise[n, 0, step][None]).numpy()
+                shared = torch.from_numpy(noise[n, 0, step][None])
+                action = policy.distribution.sample(mu, shared).numpy()
             assert rollouts.lengths[n, k] == step + 1
             assert rollouts.q_values[n, k] == pytest.approx(total, rel=1e-6)
             expected_tail = 0.0 if ended[0] else 0.99**12
@@ -141,7 +144,7 @@ def test_threads_do_not_move_a_bit():
     states = simulator.reset(50, np.random.default_rng(2))
     one, two = (
         vine(simulator, policy, threads=threads).rollouts(
-            theta, Normaliser.identity(11), streams, states=states
+            theta.numpy(), Normaliser.identity(11), streams, states=states
         )
         for threads in (1, 2)
     )
@@ -154,5 +157,7 @@ def test_all_actions_are_each_taken_once():
     policy = Policy(mdp.observation_size, mdp.actions, hidden_sizes=[], initial_std=1.0)
     theta = policy.initial_parameters(stream(0, "policy"))
     sampler = vine(mdp, policy, proposal="all", length=3)
-    rollouts = sampler.rollouts(theta, Normaliser.identity(5), streams, states=np.array([0, 1, 2]))
+    rollouts = sampler.rollouts(
+        theta.numpy(), Normaliser.identity(5), streams, states=np.array([0, 1, 2])
+    )
     assert (rollouts.actions[..., 0] == np.arange(3)).all()

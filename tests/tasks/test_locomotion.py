@@ -6,7 +6,6 @@ import gymnasium
 import mujoco
 import numpy as np
 import pytest
-import torch
 
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
@@ -133,7 +132,7 @@ def test_an_agent_that_stands_still_for_a_whole_episode_scores_exactly_one(robot
     simulator.robot = dataclasses.replace(simulator.robot, reset_noise=0.0)
     policy = Policy(simulator.observation_size, simulator.actions, hidden_sizes=(), initial_std=1.0)
     episode = Sampler(simulator, policy, Workers(1), greedy=True).episodes(
-        torch.zeros(policy.parameter_count),
+        np.zeros(policy.parameter_count, np.float32),
         Normaliser.identity(simulator.observation_size),
         lambda purpose, group: stream(0, purpose, group),
         count=1,

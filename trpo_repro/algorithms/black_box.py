@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from trpo_repro.algorithms.common import iteration_streams, policy_arrays
 from trpo_repro.optim.cem import CrossEntropy
@@ -77,7 +76,7 @@ class BlackBox(ABC):
         if self.normalise:
             normaliser = normaliser.updated(batch.observations)
         search = self._tell(arrays, members, batch.returns[1:])
-        theta = self._thetas(arrays["theta"], search["mean"][None])[0].numpy()
+        theta = self._thetas(arrays["theta"], search["mean"][None])[0]
         row = self._row(batch)
         row["sampling_s"] = sampled - asked
         row["update_s"] = time.perf_counter() - sampled + asked - began
@@ -90,11 +89,11 @@ class BlackBox(ABC):
         greedy = self.sampler.greedy
         return policy.network.parameter_count if greedy else policy.parameter_count
 
-    def _thetas(self, theta: Floats, members: Floats) -> torch.Tensor:
+    def _thetas(self, theta: Floats, members: Floats) -> Floats:
         """Return the (M, P) parameters of (M, S) `members`; the others are `theta`'s."""
         thetas = np.tile(theta, (len(members), 1))
         thetas[:, : self._searched] = members
-        return torch.from_numpy(thetas)
+        return thetas
 
     def _row(self, batch: PopulationBatch) -> Row:
         """Return the generation's record; its returns are those of the members, means of means."""

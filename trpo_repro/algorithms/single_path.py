@@ -73,7 +73,7 @@ class SinglePath:
         normaliser = Normaliser.from_arrays(arrays)
         # Sec. 6, step 1: state-action pairs and Monte-Carlo estimates of their Q-values.
         trajectories = self.sampler.batch(
-            theta,
+            arrays["theta"],
             normaliser,
             iteration_streams(self.seed, iteration),
             steps=self.steps,

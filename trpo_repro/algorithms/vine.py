@@ -76,7 +76,7 @@ class Vine:
         normaliser = Normaliser.from_arrays(arrays)
         streams = iteration_streams(self.seed, iteration)
         trunk = replace(self.sampler, keep_states=True, forks=None).batch(
-            theta,
+            arrays["theta"],
             normaliser,
             streams,
             steps=self.trunk_steps,
@@ -84,7 +84,9 @@ class Vine:
         )
         chosen = self._rollout_set(trunk, float(arrays["expected_rollout"]), iteration)
         assert trunk.states is not None
-        rollouts = self.branches.rollouts(theta, normaliser, streams, states=trunk.states[chosen])
+        rollouts = self.branches.rollouts(
+            arrays["theta"], normaliser, streams, states=trunk.states[chosen]
+        )
         sampled = time.perf_counter()
 
         age = ages(trunk, self.sampler.simulator.horizon)

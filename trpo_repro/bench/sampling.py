@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from trpo_repro.algorithms.black_box import BlackBox
 from trpo_repro.algorithms.common import iteration_streams
@@ -129,7 +128,7 @@ def recorded(algorithm: SinglePath, arrays: Arrays) -> tuple[Replayer, Arrays]:
     simulator = sampler.simulator
     assert isinstance(simulator, Locomotion)
     trajectories = sampler.batch(
-        torch.from_numpy(arrays["theta"]),
+        arrays["theta"],
         Normaliser.from_arrays(arrays),
         iteration_streams(0, 0),
         steps=algorithm.steps,
@@ -150,12 +149,11 @@ class _Sampling:
 
     def speed(self) -> float:
         """Sample a batch; return control steps a second."""
-        theta = torch.from_numpy(self.arrays["theta"])
         normaliser = Normaliser.from_arrays(self.arrays)
         self.number += 1
         began = time.perf_counter()
         trajectories = self.algorithm.sampler.batch(
-            theta,
+            self.arrays["theta"],
             normaliser,
             iteration_streams(1, self.number),
             steps=self.algorithm.steps,

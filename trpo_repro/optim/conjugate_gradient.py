@@ -13,11 +13,13 @@ class Solution(NamedTuple):
 
     Attributes:
         x: (P,) float64 approximate solution.
+        image: (P,) float64, A x by the method's own recurrence.
         residual: ‖b − A x‖ / ‖b‖ by the method's own recurrence.
         iterations: Products that were taken.
     """
 
     x: Tensor
+    image: Tensor
     residual: float
     iterations: int
 
@@ -53,4 +55,4 @@ def conjugate_gradient(
         residual -= step * curved
         previous, square = square, float(residual @ residual)
         direction = residual + (square / previous) * direction
-    return Solution(x, (square / b_square) ** 0.5, done)
+    return Solution(x, b - residual, (square / b_square) ** 0.5, done)

@@ -13,38 +13,13 @@ import torch
 from torch import Tensor
 
 from trpo_repro.parallel import Workers
-from trpo_repro.policies.policy import Policy
+from trpo_repro.policies.policy import LinearisedPolicy, Policy
 from trpo_repro.types import chunks
 
-CHUNK = 8192  # states at a time
+CHUNK = 4096  # states at a time
 
 Metric = Callable[[slice, Tensor, Tensor], Tensor]
 """(rows, μ, tangent) to M · tangent, (n, dim μ)."""
-
-
-class LinearisedPolicy:
-    """J and Jᵀ of μ_θ on one chunk of states, at one θ; activations are computed once.
-
-    Jᵀu is backpropagation. It is linear in u, so differentiating ⟨Jᵀu, v⟩ by u gives Jv: reverse
-    mode twice, at about the price of one forward pass, and unlike torch's forward mode safe to
-    use from several threads.
-    """
-
-    def __init__(self, policy: Policy, theta: Tensor, observations: Tensor) -> None:
-        """Compute μ and its graph at `theta` for (n, D) `observations`."""
-        self._theta = theta.clone().requires_grad_()
-        self._mu = policy.mu(self._theta, observations)
-        self._u = torch.zeros_like(self._mu, requires_grad=True)
-        (self._back,) = torch.autograd.grad(self._mu, self._theta, self._u, create_graph=True)
-        self.mu = self._mu.detach()
-
-    def jacobian_product(self, v: Tensor) -> Tensor:
-        """Return J v, (n, dim μ)."""
-        return torch.autograd.grad(self._back, self._u, v, retain_graph=True)[0]
-
-    def transposed_product(self, w: Tensor) -> Tensor:
-        """Return Jᵀ w, (P,)."""
-        return torch.autograd.grad(self._mu, self._theta, w, retain_graph=True)[0]
 
 
 class FisherProduct:
@@ -75,7 +50,7 @@ class FisherProduct:
 
         def product(item: tuple[slice, LinearisedPolicy]) -> Tensor:
             rows, part = item
-            tangent = self._metric(rows, part.mu, part.jacobian_product(v))
+            tangent = self._metric(rows, part.mu, part.product(v))
             return part.transposed_product(tangent).double()
 
         total = torch.stack(self._workers.map(product, self._parts)).sum(dim=0)

@@ -113,8 +113,8 @@ class NaturalDirection:
         if not bool(g.any()):
             return Outcome.ZERO_GRADIENT
         fisher = self.fisher(surrogate, rng)
-        s, residual, _ = conjugate_gradient(fisher, g, iterations=self.cg_iterations)
-        curvature = float(s @ fisher(s))
+        s, image, residual, _ = conjugate_gradient(fisher, g, iterations=self.cg_iterations)
+        curvature = float(s @ image)  # sᵀAs
         if not math.isfinite(curvature):
             return Outcome.NOT_FINITE
         if curvature <= 0.0:

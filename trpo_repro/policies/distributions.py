@@ -27,7 +27,7 @@ class Distribution(Protocol):
 
     size: int
 
-    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw `shape` + (A,) numbers that `sample` turns into actions."""
 
     def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
@@ -60,9 +60,9 @@ class DiagonalGaussian:
         self.dimension = dimension
         self.size = 2 * dimension
 
-    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw standard normal numbers."""
-        return torch.from_numpy(rng.standard_normal((*shape, self.dimension), dtype=np.float32))
+        return rng.standard_normal((*shape, self.dimension), dtype=np.float32)
 
     def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
         """Return mean + std · noise."""
@@ -119,10 +119,9 @@ class FactoredCategorical:
         self.categories = list(categories)
         self.size = sum(categories)
 
-    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw numbers uniform on [0, 1)."""
-        drawn: NDArray[np.float32] = rng.random((*shape, len(self.categories)), dtype=np.float32)
-        return torch.from_numpy(drawn)
+        return rng.random((*shape, len(self.categories)), dtype=np.float32)
 
     def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
         """Invert each factor's cumulative distribution at its noise."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trpo_repro.policies.distributions import DiagonalGaussian, Distribution, FactoredCategorical
-from trpo_repro.policies.networks import Mlp, feed_forward, feed_forward_each
+from trpo_repro.policies.networks import LinearisedMlp, Mlp, feed_forward_arrays
 from trpo_repro.types import ActionSpace
 
-Actor = Callable[[Tensor, Tensor], Tensor]
-"""(n, D) normalised observations and (n, A) noise to (n, A) actions, for one fixed θ."""
+Actor = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[Any]]
+"""(n, D) normalised observations and (n, A) noise to (n, A) actions, for fixed parameters."""
 
 
 class Policy:
@@ -65,41 +68,68 @@ class Policy:
         mean = self.network.forward(weights, observations)
         return torch.cat([mean, log_std.expand_as(mean)], dim=-1)
 
-    def actor(self, theta: Tensor, *, greedy: bool = False) -> Actor:
-        """Return the policy at `theta` as a function that samples, for use step by step.
+    def actor(self, theta: NDArray[np.float32], *, greedy: bool = False) -> Actor:
+        """Return the policy at (P,) `theta` as a function that samples, for use step by step.
 
-        The actions are those of `distribution.sample(mu(theta, …), noise)`, bit for bit; θ is taken
-        apart once instead of at every step. `greedy` takes the mode and ignores the noise.
+        The actions are those of `distribution.sample(mu(theta, …), noise)` but for rounding; θ is
+        taken apart once instead of at every step. `greedy` takes the mode and ignores the noise.
         """
-        if self.gaussian:
-            weights, log_std = theta.split(
-                [self.network.parameter_count, self.distribution.size // 2]
-            )
-            layers, std = self.network.layers(weights), log_std.exp()
-            if greedy:
-                return lambda observations, noise: feed_forward(layers, observations)
-            return lambda observations, noise: torch.addcmul(
-                feed_forward(layers, observations), std, noise
-            )
-        choose = (
-            (lambda mu, noise: self.distribution.mode(mu)) if greedy else (self.distribution.sample)
-        )
-        return lambda observations, noise: choose(self.mu(theta, observations), noise)
+        layers = self.network.array_layers(theta[: self.network.parameter_count])
+        return self._actor(partial(feed_forward_arrays, layers), theta, greedy=greedy)
 
-    def actors(self, thetas: Tensor, *, greedy: bool) -> Actor:
+    def actors(self, thetas: NDArray[np.float32], *, greedy: bool) -> Actor:
         """Return an actor whose row i follows the i-th of the (n, P) `thetas`."""
-        layers = self.network.layers_of_each(thetas[:, : self.network.parameter_count])
-        if not self.gaussian:
-            if greedy:
-                return lambda observations, noise: self.distribution.mode(
-                    feed_forward_each(layers, observations)
-                )
-            return lambda observations, noise: self.distribution.sample(
-                feed_forward_each(layers, observations), noise
-            )
-        std = thetas[:, self.network.parameter_count :].exp()
-        if greedy:
-            return lambda observations, noise: feed_forward_each(layers, observations)
-        return lambda observations, noise: torch.addcmul(
-            feed_forward_each(layers, observations), std, noise
+        layers = self.network.array_layers(thetas[:, : self.network.parameter_count])
+        return self._actor(
+            lambda observations: feed_forward_arrays(layers, observations[:, None])[:, 0],
+            thetas,
+            greedy=greedy,
         )
+
+    def _actor(
+        self,
+        outputs: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        thetas: NDArray[np.float32],
+        *,
+        greedy: bool,
+    ) -> Actor:
+        """Return what samples from the distribution that the network's `outputs` specify."""
+        if self.gaussian:
+            if greedy:
+                return lambda observations, noise: outputs(observations)
+            std = np.exp(thetas[..., self.network.parameter_count :])
+            return lambda observations, noise: outputs(observations) + std * noise
+        distribution = self.distribution
+
+        def act(observations: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[Any]:
+            mu = torch.from_numpy(outputs(observations))
+            if greedy:
+                return distribution.mode(mu).numpy()
+            return distribution.sample(mu, torch.from_numpy(noise)).numpy()
+
+        return act
+
+
+class LinearisedPolicy:
+    """J = ∂μ/∂θ of a policy at one θ on one chunk of states.
+
+    Attributes:
+        mu: (n, dim μ) the distributions.
+    """
+
+    def __init__(self, policy: Policy, theta: Tensor, observations: Tensor) -> None:
+        """Linearise `policy` at (P,) `theta` on (n, D) `observations`."""
+        self._weights = policy.network.parameter_count
+        self._network = LinearisedMlp(policy.network, theta[: self._weights], observations)
+        self._log_std = theta[self._weights :].expand(len(observations), -1)
+        self.mu = torch.cat([self._network.outputs, self._log_std], dim=-1)
+
+    def product(self, vector: Tensor) -> Tensor:
+        """Return J v, (n, dim μ), of a (P,) `vector`."""
+        network = self._network.product(vector[: self._weights])
+        return torch.cat([network, vector[self._weights :].expand_as(self._log_std)], dim=-1)
+
+    def transposed_product(self, mu: Tensor) -> Tensor:
+        """Return Jᵀ w, (P,), of a (n, dim μ) `mu`."""
+        outputs, log_std = mu.split([self._network.outputs.shape[1], self._log_std.shape[1]], -1)
+        return torch.cat([self._network.transposed_product(outputs), log_std.sum(dim=0)])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from trpo_repro.config import RunConfig, parse
@@ -83,7 +82,7 @@ def play(
     sampler = build_sampler(dataclasses.replace(config, threads=None), greedy=greedy)
     arrays = load_policy(folder.policy, sampler)
     trajectories = sampler.episodes(
-        torch.from_numpy(arrays["theta"]),
+        arrays["theta"],
         Normaliser.from_arrays(arrays),
         Streams(seed, ("evaluate",)),
         count=episodes,

@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.types import Arrays, Floats
+from trpo_repro.types import Arrays, Floats, chunks
 
 CLIP = 10.0  # standard deviations
+CHUNK = 8192  # rows at a time: their float64 copy stays in the cache
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,18 @@ class Normaliser:
         return self.mean.astype(np.float32), scale.astype(np.float32)
 
     def updated(self, observations: NDArray[np.float32]) -> Normaliser:
-        """Return the moments with (n, D) `observations` added (Chan, Golub & LeVeque 1979)."""
+        """Return the moments with (n, D) `observations` added."""
+        moments = self
+        for rows in chunks(len(observations), CHUNK):
+            moments = moments._merged(observations[rows].astype(np.float64))
+        return moments
+
+    def _merged(self, observations: Floats) -> Normaliser:
+        """Return the moments with a chunk added (Chan, Golub & LeVeque 1979)."""
         count = len(observations)
-        mean = observations.mean(axis=0, dtype=np.float64)
-        squares = observations.var(axis=0, dtype=np.float64) * count
+        mean = observations.mean(axis=0)
+        observations -= mean
+        squares = np.einsum("nd,nd->d", observations, observations)
         total = self.count + count
         gap = mean - self.mean
         return Normaliser(

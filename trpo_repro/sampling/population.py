@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Workers
@@ -62,25 +60,28 @@ class PopulationSampler:
     greedy: bool
 
     def batch(
-        self, thetas: Tensor, normaliser: Normaliser, streams: Streams, *, steps: int
+        self,
+        thetas: NDArray[np.float32],
+        normaliser: Normaliser,
+        streams: Streams,
+        *,
+        steps: int,
     ) -> PopulationBatch:
         """Let each of the (M, P) `thetas` play for `steps` / M control steps, about."""
         groups = max(1, min(MOST_GROUPS, len(thetas) // ROWS_PER_GROUP))
         shares = np.array_split(np.arange(len(thetas)), groups)
 
         def play(group: int) -> PopulationBatch:
-            members = thetas[torch.from_numpy(shares[group])]
-            with torch.inference_mode():
-                return self._group(
-                    members, normaliser, lambda p: streams(p, group), steps / len(thetas)
-                )
+            return self._group(
+                thetas[shares[group]], normaliser, lambda p: streams(p, group), steps / len(thetas)
+            )
 
         parts = self.workers.map(play, range(groups))
         names = PopulationBatch.__dataclass_fields__
         return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
 
     def _group(
-        self, thetas: Tensor, normaliser: Normaliser, stream: Any, share: float
+        self, thetas: NDArray[np.float32], normaliser: Normaliser, stream: Any, share: float
     ) -> PopulationBatch:
         """Run the members of one group side by side until each has used its share."""
         simulator, count = self.simulator, len(thetas)
@@ -94,8 +95,7 @@ class PopulationSampler:
             if step % NOISE_STEPS == 0:
                 noise = self.policy.distribution.noise(noise_stream, (NOISE_STEPS, count))
             observations = simulator.observe(states)
-            inputs = torch.from_numpy(normaliser(observations))
-            actions = act(inputs, noise[step % NOISE_STEPS, : len(member)]).numpy()
+            actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(member)])
             states, rewards, terminated = simulator.step(states, actions)
             seen.append(observations)
             ledger.add(member, rewards)
@@ -108,7 +108,7 @@ class PopulationSampler:
                 keep = ~ended | again
                 if not keep.all():
                     states, age, member = states[keep], age[keep], member[keep]
-                    act = self.policy.actors(thetas[torch.from_numpy(member)], greedy=self.greedy)
+                    act = self.policy.actors(thetas[member], greedy=self.greedy)
         return ledger.result(np.concatenate(seen))
 
     def _restart(

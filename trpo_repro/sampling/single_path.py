@@ -3,12 +3,12 @@
 The batch is cut into groups of simulators. A group is a pure function of the policy and of its own
 random streams, so that groups may run in any order, on any number of threads or machines.
 
-Every episode that is started is run to its end and counts. A group starts a new episode only
-while the steps that it has committed to, those taken plus those that its running episodes will
-probably still take, are below its share of the batch. So no episode is dropped for being long and
-none is cut, and `return_mean` is that of whole episodes whatever the size of the batch (up to the
-bias of order 1/episodes that any rule has which stops at a number of steps). The price is that a
-batch holds about the steps that were asked for, and that its simulated steps are those counted.
+A batch is a number of episodes, fixed before it begins: the steps asked for, divided by the mean
+length of an episode in the batch before. Every one of them is run to its end and counts, so none is
+dropped for being long, none is cut, and `return_mean` is that of whole episodes whatever the size
+of the batch. The price is that a batch holds the steps asked for on average only; what is counted
+is what was simulated. The first batch knows no length: its groups begin episodes until their share
+of the steps is taken, and finish those that run then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from trpo_repro.errors import SimulationDiverged
@@ -31,13 +30,18 @@ from trpo_repro.types import Simulator, States, Trajectories
 
 NOISE_STEPS = 64  # control steps whose noise is drawn at once
 ROWS_PER_GROUP = 25  # fewer, and Python's share of a step shows
-MOST_ROWS = 256  # more, and a step's arrays leave the cache
-MOST_GROUPS = 8  # enough to share out; more would only be smaller
+MOST_ROWS = 512  # more, and a step's arrays leave the cache
+MOST_GROUPS = 4  # more would be smaller; beyond, cores help the physics of each
 
 
 def group_count(steps: int, horizon: int) -> int:
     """Return how many groups sample a batch: a function of the batch, not of the machine."""
     return max(1, min(MOST_GROUPS, steps // horizon // ROWS_PER_GROUP))
+
+
+def shares(total: int, parts: int) -> list[int]:
+    """Cut `total` into `parts` whole numbers that differ by one at most."""
+    return [total // parts + (part < total % parts) for part in range(parts)]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Sampler:
 
     def batch(
         self,
-        theta: torch.Tensor,
+        theta: NDArray[np.float32],
         normaliser: Normaliser,
         streams: Streams,
         *,
@@ -72,31 +76,29 @@ class Sampler:
         """Sample about `steps` control steps.
 
         Args:
-            theta: Policy parameters.
+            theta: (P,) policy parameters.
             normaliser: Frozen observation normalisation.
             streams: Random streams of this batch.
-            steps: Control steps to commit to.
-            expected_length: Length of an episode in the previous batch; 0 if there was none.
+            steps: Control steps to take, about.
+            expected_length: Mean length of an episode in the batch before; 0 if there was none.
         """
+        if expected_length:
+            count = max(1, round(steps / expected_length))
+            return self.episodes(theta, normaliser, streams, count=count)
         groups = group_count(steps, self.simulator.horizon)
-        # All of a group's episodes begin at once where that is possible: a late one would run
-        # alone at the end, and Python's share of a step is the same for one row as for many.
-        usual_length = expected_length or self.simulator.horizon
-        rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / usual_length)))
-
-        shares = [steps // groups + (group < steps % groups) for group in range(groups)]
-        plans = [_Plan(share, math.inf, expected_length) for share in shares]
-        return self._sample(theta, normaliser, streams, plans, [rows] * groups)
+        rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / self.simulator.horizon)))
+        plans = [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
+        return self._sample(theta, normaliser, streams, plans)
 
     def episodes(
-        self, theta: torch.Tensor, normaliser: Normaliser, streams: Streams, *, count: int
+        self, theta: NDArray[np.float32], normaliser: Normaliser, streams: Streams, *, count: int
     ) -> Trajectories:
         """Sample exactly `count` episodes."""
         groups = max(1, min(MOST_GROUPS, count // ROWS_PER_GROUP))
-
-        shares = [count // groups + (group < count % groups) for group in range(groups)]
-        plans = [_Plan(math.inf, share, 0.0) for share in shares]
-        return self._sample(theta, normaliser, streams, plans, shares)
+        # They begin at once where that is possible: a late one would run alone at the end, and
+        # Python's share of a step is the same for one row as for many.
+        plans = [_Plan(min(share, MOST_ROWS), share, math.inf) for share in shares(count, groups)]
+        return self._sample(theta, normaliser, streams, plans)
 
     def forked(self, count: int) -> Sampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -104,16 +106,14 @@ class Sampler:
 
     def _sample(
         self,
-        theta: torch.Tensor,
+        theta: NDArray[np.float32],
         normaliser: Normaliser,
         streams: Streams,
         plans: list[_Plan],
-        rows: list[int],
     ) -> Trajectories:
-        """Run one group for each plan, of as many rows."""
+        """Run one group for each plan."""
         groups = [
-            GroupTask(theta.numpy(), normaliser, streams, group, rows[group], plan)
-            for group, plan in enumerate(plans)
+            GroupTask(theta, normaliser, streams, group, plan) for group, plan in enumerate(plans)
         ]
         if self.forks is not None:
             return Trajectories.concatenate(self.forks.map(groups))
@@ -121,36 +121,36 @@ class Sampler:
 
     def sample_group(self, task: GroupTask) -> Trajectories:
         """Run one group until its plan allows no further episode: a pure function of `task`."""
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
+            return self._sample_group(task)
+
+    def _sample_group(self, task: GroupTask) -> Trajectories:
         simulator, distribution = self.simulator, self.policy.distribution
-        plan, rows, normaliser = task.plan, task.rows, task.normaliser
+        plan, normaliser = task.plan, task.normaliser
         resets = task.streams("reset", task.group)
         noise_stream = task.streams("noise", task.group)
-        act = self.policy.actor(torch.from_numpy(task.theta), greedy=self.greedy)
+        act = self.policy.actor(task.theta, greedy=self.greedy)
         record = _Record(simulator.observe)
-        states = simulator.reset(plan.start(rows, running=np.zeros(0, np.int64)), resets)
+        states = simulator.reset(plan.start(plan.rows, running=np.zeros(0, np.int64)), resets)
         episode = np.arange(len(states))
         age = np.zeros(len(states), np.int64)
         step = 0
-        with torch.inference_mode():
-            while len(states):
-                if step % NOISE_STEPS == 0:
-                    noise = distribution.noise(noise_stream, (NOISE_STEPS, rows))
-                observations = simulator.observe(states)
-                actions = act(
-                    torch.from_numpy(normaliser(observations)),
-                    noise[step % NOISE_STEPS, : len(states)],
-                ).numpy()
-                # Only where they are kept: a simulator may step its states in place.
-                before = (simulator.copy(states),) if self.keep_states else ()
-                states, rewards, terminated = simulator.step(states, actions)
-                record.add_step(observations, actions, rewards, episode, age, *before)
-                age = age + 1
-                step += 1
-                ended = terminated | (age >= simulator.horizon)
-                if ended.any():
-                    record.add_ends(np.flatnonzero(ended), episode, age, terminated, states)
-                    plan.finish(age[ended])
-                    states, episode, age = self._replace(states, episode, age, ended, plan, resets)
+        while len(states):
+            if step % NOISE_STEPS == 0:
+                noise = distribution.noise(noise_stream, (NOISE_STEPS, plan.rows))
+            observations = simulator.observe(states)
+            actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(states)])
+            # Only where they are kept: a simulator may step its states in place.
+            before = (simulator.copy(states),) if self.keep_states else ()
+            states, rewards, terminated = simulator.step(states, actions)
+            record.add_step(observations, actions, rewards, episode, age, *before)
+            age = age + 1
+            step += 1
+            ended = terminated | (age >= simulator.horizon)
+            if ended.any():
+                record.add_ends(np.flatnonzero(ended), episode, age, terminated, states)
+                plan.finish(age[ended])
+                states, episode, age = self._replace(states, episode, age, ended, plan, resets)
         return record.trajectories(plan.started)
 
     def _replace(
@@ -187,25 +187,29 @@ class GroupTask:
         normaliser: Frozen observation normalisation.
         streams: Random streams of the batch.
         group: The group's number in the batch.
-        rows: Simulators stepped side by side.
-        plan: When to start another episode.
+        plan: How many episodes.
     """
 
     theta: NDArray[np.float32]
     normaliser: Normaliser
     streams: Streams
     group: int
-    rows: int
     plan: _Plan
 
 
 @dataclass
 class _Plan:
-    """Decides when a group may start another episode: by steps committed and by episodes."""
+    """Decides when a group may start another episode.
 
-    steps: float
+    Attributes:
+        rows: Simulators stepped side by side.
+        episodes: Episodes to start at most.
+        steps: Steps that, once taken, allow no further start.
+    """
+
+    rows: int
     episodes: float
-    expected_length: float
+    steps: float
     started: int = 0
     finished_steps: int = 0
 
@@ -215,10 +219,9 @@ class _Plan:
 
     def start(self, wanted: int, *, running: NDArray[np.int64]) -> int:
         """Start up to `wanted` episodes beside those running, of these ages; return how many."""
-        each = max(self.expected_length, 1.0)
-        committed = self.finished_steps + np.maximum(running, each).sum()
-        room = math.inf if self.steps == math.inf else math.ceil((self.steps - committed) / each)
-        count = int(max(0, min(wanted, room, self.episodes - self.started)))
+        if self.finished_steps + running.sum() >= self.steps:
+            return 0
+        count = int(min(wanted, self.episodes - self.started))
         self.started += count
         return count
 

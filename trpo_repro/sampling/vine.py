@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from trpo_repro.errors import SimulationDiverged
@@ -89,12 +88,17 @@ class VineSampler:
         return self.rollouts_per_state
 
     def rollouts(
-        self, theta: torch.Tensor, normaliser: Normaliser, streams: Streams, *, states: States
+        self,
+        theta: NDArray[np.float32],
+        normaliser: Normaliser,
+        streams: Streams,
+        *,
+        states: States,
     ) -> Rollouts:
         """Branch from each of the N `states`.
 
         Args:
-            theta: Policy parameters.
+            theta: (P,) policy parameters.
             normaliser: Frozen observation normalisation.
             streams: Random streams of this batch.
             states: (N, …) the rollout set; unchanged.
@@ -105,8 +109,7 @@ class VineSampler:
         def branch(group: int) -> Rollouts:
             own = self.simulator.copy(states[shares[group]])
             rng = streams("branch", group)
-            with torch.inference_mode():
-                return _Group(self, self.policy.actor(theta), theta, normaliser, own, rng).run()
+            return _Group(self, self.policy.actor(theta), normaliser, own, rng).run()
 
         return Rollouts.concatenate(self.workers.map(branch, range(groups)))
 
@@ -118,7 +121,6 @@ class _Group:
         self,
         sampler: VineSampler,
         act: Actor,
-        theta: torch.Tensor,
         normaliser: Normaliser,
         states: States,
         rng: np.random.Generator,
@@ -126,13 +128,14 @@ class _Group:
         self.sampler, self.act, self.normaliser, self.states = sampler, act, normaliser, states
         self.count, self.branches = len(states), sampler.branches
         self.observations = sampler.simulator.observe(states)
-        self.first_actions = self._first_actions(theta, rng)
+        self.first_actions = self._first_actions(rng)
         followed = sampler.rollout_length - 1
         sharing = 1 if sampler.common_random_numbers else self.branches
         shape = (self.count, sharing, max(followed, 1))
         noise = sampler.policy.distribution.noise(rng, shape)
         # Row (state, branch) of the noise; with common random numbers all branches see one.
-        self.noise = noise.expand(-1, self.branches, -1, -1).flatten(0, 1)
+        every = (self.count, self.branches, *noise.shape[2:])
+        self.noise = np.broadcast_to(noise, every).reshape(-1, *noise.shape[2:])
 
     def run(self) -> Rollouts:
         """Step every branch to its end, `ROWS` of them at a time."""
@@ -171,8 +174,8 @@ class _Group:
                 branch, states = branch[~ended], states[~ended]
                 if not len(branch):
                     return
-            observed = torch.from_numpy(self.normaliser(simulator.observe(states)))
-            actions = self.act(observed, self.noise[branch, step]).numpy()
+            observed = self.normaliser(simulator.observe(states))
+            actions = self.act(observed, self.noise[branch, step])
 
     def _finish(
         self, branch: NDArray[np.int64], states: States, terminated: NDArray[np.bool_]
@@ -182,14 +185,13 @@ class _Group:
         cut = self.sampler.discount ** self.lengths[branch]
         self.tails[branch] = np.where(terminated, 0.0, cut)
 
-    def _first_actions(self, theta: torch.Tensor, rng: np.random.Generator) -> NDArray[Any]:
+    def _first_actions(self, rng: np.random.Generator) -> NDArray[Any]:
         """Return the (N·K, A) actions drawn from q, those of one state in a row."""
         proposal, space = self.sampler.proposal, self.sampler.simulator.actions
         if proposal == "policy":
-            distribution = self.sampler.policy.distribution
-            mu = self.sampler.policy.mu(theta, torch.from_numpy(self.normaliser(self.observations)))
-            noise = distribution.noise(rng, (self.count, self.branches))
-            return distribution.sample(mu[:, None], noise).flatten(0, 1).numpy()
+            noise = self.sampler.policy.distribution.noise(rng, (self.count * self.branches,))
+            observed = self.normaliser(self.observations)
+            return self.act(np.repeat(observed, self.branches, axis=0), noise)
         if proposal == "all":
             grid = np.indices(space.sizes).reshape(len(space.sizes), -1).T
             return np.tile(grid, (self.count, 1))

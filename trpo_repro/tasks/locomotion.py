@@ -146,8 +146,7 @@ class Locomotion:
 
     def observe(self, states: Floats) -> NDArray[np.float32]:
         """Return positions (less the hidden ones) and velocities, (n, D)."""
-        with np.errstate(over="ignore"):  # a diverged state: infinite, and reported as such
-            observations = states[:, 1 + self._hidden :].astype(np.float32)
+        observations = states[:, 1 + self._hidden :].astype(np.float32)
         if self.gymnasium_style and self.robot.velocity_clip < np.inf:
             velocities = observations[:, -self.engine.model.nv :]
             limit = self.robot.velocity_clip
