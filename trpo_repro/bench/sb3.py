@@ -108,7 +108,7 @@ def _theirs(batch: int) -> Iterator[tuple[int, Callable[[], float]]]:
         try:
             yield int(answer()), speed
         finally:
-            asked.close()
+            child.terminate()  # its input never ends: sampling processes forked since hold it too
 
 
 def _ours(compose: Compose, *overrides: str, batch: int) -> Callable[[], float]:
