@@ -14,7 +14,7 @@ from trpo_repro.sampling.single_path import Sampler
 from trpo_repro.seeding import Streams, stream
 from trpo_repro.types import Arrays, Floats, Row, Trajectories, chunks
 
-CHUNK = 65536  # rows that one thread normalises at a time
+CHUNK = 16384  # rows that one thread normalises at a time: they stay in its cache
 
 
 def initial_arrays(sampler: Sampler, baseline: Baseline, seed: int) -> Arrays:
@@ -52,7 +52,8 @@ def normalised(normaliser: Normaliser, raw: Floats, workers: Workers) -> Floats:
 def ages(trajectories: Trajectories, horizon: int) -> Floats:
     """Return each row's steps since its reset, divided by the horizon."""
     counts = np.arange(len(trajectories.rewards))
-    return (counts - np.repeat(trajectories.starts, trajectories.lengths)) / horizon
+    counts -= np.repeat(trajectories.starts, trajectories.lengths)
+    return counts / horizon
 
 
 def trajectories_row(trajectories: Trajectories, horizon: int) -> Row:

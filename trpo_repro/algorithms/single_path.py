@@ -80,7 +80,8 @@ class SinglePath:
             expected_length=float(arrays["expected_length"]),
         )
         sampled = time.perf_counter()
-        batch, returns = self._estimate(trajectories, normaliser, arrays["baseline"])
+        age = ages(trajectories, self.sampler.simulator.horizon)
+        batch, returns = self._estimate(trajectories, normaliser, arrays["baseline"], age)
         # Steps 2 and 3: estimated objective and constraint, approximately solved.
         surrogate = SinglePathSurrogate(
             self.sampler.policy,
@@ -95,7 +96,7 @@ class SinglePath:
         fitted = self.baseline.fit(
             arrays["baseline"],
             normalised(normaliser, trajectories.observations, self.sampler.workers),
-            ages(trajectories, self.sampler.simulator.horizon),
+            age,
             returns,
             stream(self.seed, iteration, "fit"),
         )
@@ -112,16 +113,15 @@ class SinglePath:
         return new_arrays, row
 
     def _estimate(
-        self, trajectories: Trajectories, normaliser: Normaliser, coefficients: Floats
+        self, trajectories: Trajectories, normaliser: Normaliser, coefficients: Floats, age: Floats
     ) -> tuple[Batch, Floats]:
         """Return the batch with its advantages, and the (N,) discounted returns."""
-        horizon = self.sampler.simulator.horizon
         observations = normalised(normaliser, trajectories.observations, self.sampler.workers)
-        values = self.baseline.predict(coefficients, observations, ages(trajectories, horizon))
+        values = self.baseline.predict(coefficients, observations, age)
         final_values = self.baseline.predict(
             coefficients,
             normaliser(trajectories.final_observations),
-            trajectories.lengths / horizon,
+            trajectories.lengths / self.sampler.simulator.horizon,
         )
         advantages, returns = advantages_and_returns(
             trajectories, values, final_values, discount=self.discount, lambda_=self.lambda_

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class Vine:
     in the previous iteration; simulated steps are those of trunk and branches together.
 
     Attributes:
-        sampler: Task, policy and threads, for the trunk.
+        sampler: Task, policy and threads, for the trunk; it keeps states.
         branches: What branches from the rollout set.
         baseline: V(s), fitted on the trunk; it values the state at which a rollout is cut off.
         update: What turns the surrogate into new parameters.
@@ -75,7 +75,7 @@ class Vine:
         theta = torch.from_numpy(arrays["theta"])
         normaliser = Normaliser.from_arrays(arrays)
         streams = iteration_streams(self.seed, iteration)
-        trunk = replace(self.sampler, keep_states=True, forks=None).batch(
+        trunk = self.sampler.batch(
             arrays["theta"],
             normaliser,
             streams,

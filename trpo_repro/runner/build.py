@@ -68,7 +68,9 @@ def build_algorithm(config: RunConfig) -> Algorithm:
         return _black_box(config, algo)
     if isinstance(algo, VineConfig):
         return _vine(config, algo)
-    sampler, estimator = _forked(build_sampler(config), config), config.estimator
+    sampler, estimator = build_sampler(config), config.estimator
+    if count := _processes(sampler, config):
+        sampler = sampler.forked(count)
     return SinglePath(
         sampler=sampler,
         baseline=_baseline(config, sampler),
@@ -82,12 +84,12 @@ def build_algorithm(config: RunConfig) -> Algorithm:
     )
 
 
-def _forked(sampler: Sampler, config: RunConfig) -> Sampler:
-    """Return the sampler with a process for each thread, where its steps are worth one."""
+def _processes(sampler: Sampler, config: RunConfig) -> int:
+    """Return how many processes sample instead of threads: 0 where none is worth its start."""
     groups = group_count(config.steps_per_iter, sampler.simulator.horizon)
     count = min(sampler.workers.threads, groups)
     light = isinstance(config.task, CartpoleTask)
-    return sampler.forked(count) if Forks.available() and count > 1 and not light else sampler
+    return count if Forks.available() and count > 1 and not light else 0
 
 
 def _baseline(config: RunConfig, sampler: Sampler) -> Baseline:
@@ -113,7 +115,7 @@ def _update(algo: NaturalGradientConfig | MaxKlConfig) -> UpdateRule:
 
 def _vine(config: RunConfig, algo: VineConfig) -> Vine:
     """Return vine TRPO."""
-    sampler = build_sampler(config)
+    sampler = dataclasses.replace(build_sampler(config), keep_states=True)
     branches = VineSampler(
         sampler.simulator,
         sampler.policy,
@@ -124,6 +126,8 @@ def _vine(config: RunConfig, algo: VineConfig) -> Vine:
         proposal=_proposal(algo.proposal, sampler.simulator.actions),
         common_random_numbers=algo.common_random_numbers,
     )
+    if count := _processes(sampler, config):
+        sampler, branches = sampler.forked(count), branches.forked(count)
     return Vine(
         sampler=sampler,
         branches=branches,
@@ -156,6 +160,8 @@ def _black_box(config: RunConfig, algo: CemConfig | CmaConfig) -> BlackBox:
     sampler = PopulationSampler(
         base.simulator, base.policy, base.workers, greedy=algo.play == "mean"
     )
+    if count := _processes(base, config):
+        sampler = sampler.forked(count)
     seed, steps = config.seed, config.steps_per_iter
     normalise = config.estimator.normalise_observations
     if isinstance(algo, CmaConfig):

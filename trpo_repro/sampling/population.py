@@ -8,14 +8,13 @@ judged by more episodes than long-lived ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trpo_repro.errors import SimulationDiverged
-from trpo_repro.parallel import Workers
+from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
@@ -52,12 +51,14 @@ class PopulationSampler:
         policy: The architecture.
         workers: The threads that groups run on.
         greedy: Members play the mode of their distribution instead of a sample.
+        forks: Processes that groups run on instead of threads.
     """
 
     simulator: Simulator
     policy: Policy
     workers: Workers
     greedy: bool
+    forks: Forks[PopulationTask, PopulationBatch] | None = None
 
     def batch(
         self,
@@ -69,24 +70,31 @@ class PopulationSampler:
     ) -> PopulationBatch:
         """Let each of the (M, P) `thetas` play for `steps` / M control steps, about."""
         groups = max(1, min(MOST_GROUPS, len(thetas) // ROWS_PER_GROUP))
-        shares = np.array_split(np.arange(len(thetas)), groups)
-
-        def play(group: int) -> PopulationBatch:
-            return self._group(
-                thetas[shares[group]], normaliser, lambda p: streams(p, group), steps / len(thetas)
-            )
-
-        parts = self.workers.map(play, range(groups))
+        tasks = [
+            PopulationTask(part, normaliser, streams, group, steps / len(thetas))
+            for group, part in enumerate(np.array_split(thetas, groups))
+        ]
+        if self.forks is not None:
+            parts = self.forks.map(tasks)
+        else:
+            parts = self.workers.map(self.sample_group, tasks)
         names = PopulationBatch.__dataclass_fields__
         return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
 
-    def _group(
-        self, thetas: NDArray[np.float32], normaliser: Normaliser, stream: Any, share: float
-    ) -> PopulationBatch:
+    def forked(self, count: int) -> PopulationSampler:
+        """Return the same sampler with groups run by `count` processes instead of threads."""
+        return replace(self, forks=Forks(self.sample_group, count))
+
+    def sample_group(self, task: PopulationTask) -> PopulationBatch:
         """Run the members of one group side by side until each has used its share."""
-        simulator, count = self.simulator, len(thetas)
-        resets, noise_stream = stream("reset"), stream("noise")
-        ledger = _Ledger(count, share)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
+            return self._sample_group(task)
+
+    def _sample_group(self, task: PopulationTask) -> PopulationBatch:
+        thetas, normaliser, simulator = task.thetas, task.normaliser, self.simulator
+        count = len(thetas)
+        resets, noise_stream = task.streams("reset", task.group), task.streams("noise", task.group)
+        ledger = _Ledger(count, task.share)
         member, age = np.arange(count), np.zeros(count, np.int64)
         states, act = simulator.reset(count, resets), self.policy.actors(thetas, greedy=self.greedy)
         seen: list[NDArray[np.float32]] = []
@@ -123,6 +131,25 @@ class PopulationSampler:
             states[again] = self.simulator.reset(int(again.sum()), resets)
             age[again] = 0
         return states, age
+
+
+@dataclass(frozen=True)
+class PopulationTask:
+    """What one group plays.
+
+    Attributes:
+        thetas: (m, P) float32 parameters of its members.
+        normaliser: Frozen observation normalisation.
+        streams: Random streams of the batch.
+        group: The group's number in the batch.
+        share: Control steps of each member, about.
+    """
+
+    thetas: NDArray[np.float32]
+    normaliser: Normaliser
+    streams: Streams
+    group: int
+    share: float
 
 
 class _Ledger:

@@ -81,4 +81,6 @@ def standardised(values: Floats) -> NDArray[Any]:
     """Return `values` with mean 0 and standard deviation 1; constant ones become zeros."""
     if values.max() == values.min():  # their spread is rounding at most
         return np.zeros_like(values)
-    return np.asarray((values - values.mean()) / values.std())
+    centred = values - values.mean()
+    centred /= values.std()
+    return centred

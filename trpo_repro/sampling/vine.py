@@ -8,22 +8,22 @@ share their random numbers (common random numbers): they differ by the first act
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trpo_repro.errors import SimulationDiverged
-from trpo_repro.parallel import Workers
-from trpo_repro.policies.policy import Actor, Policy
+from trpo_repro.parallel import Forks, Workers
+from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Floats, Simulator, States
 
-ROWS = 128  # rollouts that one group steps together
+ROWS = 512  # rollouts that one group steps together
 STATES_PER_GROUP = 16
-MOST_GROUPS = 8
+MOST_GROUPS = 4
 
 Proposal = Literal["policy", "uniform", "all"]
 """q(a|s): the policy itself, uniform over the actions, or every action once (Eq. 15)."""
@@ -69,6 +69,7 @@ class VineSampler:
         discount: γ.
         proposal: q.
         common_random_numbers: Whether a state's rollouts share their noise.
+        forks: Processes that groups run on instead of threads.
     """
 
     simulator: Simulator
@@ -79,6 +80,7 @@ class VineSampler:
     discount: float
     proposal: Proposal
     common_random_numbers: bool
+    forks: Forks[BranchTask, Rollouts] | None = None
 
     @property
     def branches(self) -> int:
@@ -104,28 +106,50 @@ class VineSampler:
             states: (N, …) the rollout set; unchanged.
         """
         groups = max(1, min(MOST_GROUPS, len(states) // STATES_PER_GROUP))
-        shares = np.array_split(np.arange(len(states)), groups)
+        tasks = [
+            BranchTask(theta, normaliser, streams, group, states[share])
+            for group, share in enumerate(np.array_split(np.arange(len(states)), groups))
+        ]
+        if self.forks is not None:
+            return Rollouts.concatenate(self.forks.map(tasks))
+        return Rollouts.concatenate(self.workers.map(self.sample_group, tasks))
 
-        def branch(group: int) -> Rollouts:
-            own = self.simulator.copy(states[shares[group]])
-            rng = streams("branch", group)
-            return _Group(self, self.policy.actor(theta), normaliser, own, rng).run()
+    def forked(self, count: int) -> VineSampler:
+        """Return the same sampler with groups run by `count` processes instead of threads."""
+        return replace(self, forks=Forks(self.sample_group, count))
 
-        return Rollouts.concatenate(self.workers.map(branch, range(groups)))
+    def sample_group(self, task: BranchTask) -> Rollouts:
+        """Run every branch of one group: a pure function of `task`."""
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
+            return _Group(self, task).run()
+
+
+@dataclass(frozen=True)
+class BranchTask:
+    """What one group branches from.
+
+    Attributes:
+        theta: (P,) float32 policy parameters.
+        normaliser: Frozen observation normalisation.
+        streams: Random streams of the batch.
+        group: The group's number in the batch.
+        states: (n, …) its part of the rollout set; unchanged.
+    """
+
+    theta: NDArray[np.float32]
+    normaliser: Normaliser
+    streams: Streams
+    group: int
+    states: States
 
 
 class _Group:
     """The rollouts of one group of states, stepped together; those that ended leave the batch."""
 
-    def __init__(
-        self,
-        sampler: VineSampler,
-        act: Actor,
-        normaliser: Normaliser,
-        states: States,
-        rng: np.random.Generator,
-    ) -> None:
-        self.sampler, self.act, self.normaliser, self.states = sampler, act, normaliser, states
+    def __init__(self, sampler: VineSampler, task: BranchTask) -> None:
+        states, rng = task.states, task.streams("branch", task.group)
+        self.sampler, self.normaliser, self.states = sampler, task.normaliser, states
+        self.act = sampler.policy.actor(task.theta)
         self.count, self.branches = len(states), sampler.branches
         self.observations = sampler.simulator.observe(states)
         self.first_actions = self._first_actions(rng)
