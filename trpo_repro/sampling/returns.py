@@ -81,6 +81,6 @@ def standardised(values: Floats) -> NDArray[Any]:
     """Return `values` with mean 0 and standard deviation 1; constant ones become zeros."""
     if values.max() == values.min():  # their spread is rounding at most
         return np.zeros_like(values)
-    centred = values - values.mean()
+    centred: NDArray[Any] = values - values.mean()
     centred /= values.std()
     return centred
