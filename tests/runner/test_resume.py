@@ -100,10 +100,19 @@ def test_number_of_threads_moves_no_bit_on_cartpole(tmp_path: Path, golden: Esse
     assert essence(run(tmp_path, "threads=2")[0]) == golden
 
 
-@pytest.mark.parametrize("baseline", ["linear", "mlp"])
-def test_number_of_threads_moves_no_bit_on_hopper(baseline: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "estimator.baseline=linear",
+        "estimator.baseline=mlp",
+        "algo=vine algo.trunk_steps=2000 algo.rollout_length=10",
+        "algo=cem",
+        "algo=cma",
+    ],
+)
+def test_number_of_threads_moves_no_bit_on_hopper(choice: str, tmp_path: Path) -> None:
     overrides = ["task=hopper", "task.horizon=100", "steps_per_iter=5000", "iterations=2"]
-    overrides.append(f"estimator.baseline={baseline}")
+    overrides += choice.split()
     results = []
     for threads in (1, 2, 3):
         config = config_in(tmp_path / str(threads), overrides, f"threads={threads}")

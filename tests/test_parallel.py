@@ -1,0 +1,41 @@
+"""Processes that sample: what they inherit, and what becomes of them."""
+
+import os
+
+import numpy as np
+import pytest
+
+from trpo_repro.errors import RunFailed
+from trpo_repro.parallel import Forks
+from trpo_repro.tasks import make_task
+
+pytestmark = pytest.mark.skipif(not Forks.available(), reason="this system does not fork safely")
+
+
+def two_steps(seed):
+    simulator = make_task(
+        "hopper", horizon=100, timestep=0.004, frame_skip=4, integrator="implicitfast", threads=2
+    )
+    states = simulator.reset(30, np.random.default_rng(seed))
+    return simulator.step(states, np.zeros((30, 3), np.float32)).states
+
+
+def test_forks_return_what_the_function_returns_in_order():
+    forks = Forks(lambda number: (number**2, os.getpid()), 2)
+    results = forks.map(range(20))
+    assert [square for square, _ in results] == [number**2 for number in range(20)]
+    assert os.getpid() not in {pid for _, pid in results}
+
+
+def test_forks_step_physics_after_their_parent_did_with_threads_of_its_own():
+    here = [two_steps(seed) for seed in (0, 1)]  # this process has a pool of physics threads now
+    there = Forks(two_steps, 2).map([0, 1])
+    assert all(np.array_equal(a, b) for a, b in zip(here, there, strict=True))
+
+
+def test_a_fork_that_dies_is_a_failed_run():
+    def die(item):
+        os._exit(3)
+
+    with pytest.raises(RunFailed, match="a sampling process died"):
+        Forks(die, 2).map([0, 1])
