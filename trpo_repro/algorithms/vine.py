@@ -90,8 +90,7 @@ class Vine:
         sampled = time.perf_counter()
 
         age = ages(trunk, self.sampler.simulator.horizon)
-        rest = np.delete(trunk.observations, chosen, axis=0)
-        batch = self._estimate(rollouts, rest, normaliser, arrays["baseline"], age[chosen], theta)
+        batch = self._estimate(rollouts, normaliser, arrays["baseline"], age[chosen], theta)
         surrogate = VineSurrogate(
             self.sampler.policy,
             theta.to(self.device),
@@ -127,7 +126,6 @@ class Vine:
     def _estimate(
         self,
         rollouts: Rollouts,
-        rest: Floats,
         normaliser: Normaliser,
         coefficients: Floats,
         age: Floats,
@@ -142,12 +140,13 @@ class Vine:
         q_values = rollouts.q_values + rollouts.tail_weights * values.reshape(count, branches)
         differences = q_values - q_values.mean(axis=1, keepdims=True)
         spread = differences.std()
-        states = np.concatenate([rollouts.observations, rest])
-        observations = torch.from_numpy(normalised(normaliser, states, self.sampler.workers))
+        observations = torch.from_numpy(
+            normalised(normaliser, rollouts.observations, self.sampler.workers)
+        )
         actions = torch.from_numpy(rollouts.actions)
         if self.branches.proposal == "policy":
             with torch.no_grad():
-                mu = self.sampler.policy.mu(theta, observations[:count])
+                mu = self.sampler.policy.mu(theta, observations)
                 log_q = self.sampler.policy.distribution.log_prob(mu[:, None], actions)
         else:
             log_q = torch.zeros(count, branches)  # uniform: a constant

@@ -17,9 +17,8 @@ class VineBatch:
     """What the vine's update sees.
 
     Attributes:
-        observations: (S, D) float32, normalised: the rollout set first, N states, and behind them
-            other states of the trunk. The KL is averaged over all of them.
-        actions: (N, K, A) from each state of the rollout set.
+        observations: (N, D) float32, normalised.
+        actions: (N, K, A) from each state.
         q_values: (N, K) float32. A constant added to a state's K values changes no gradient.
         log_q: (N, K) float32, log q(a|s) of the proposal; any constant per state may be left out.
         exhaustive: True where the K actions are all there are (Eq. 15), False for Eq. 16.
@@ -43,7 +42,7 @@ class VineBatch:
 
 
 class VineSurrogate(Surrogate):
-    """L(θ) = mean over the rollout set's s_n of L_n(θ).
+    """L(θ) = mean over s_n of L_n(θ).
 
     Eq. (15), all actions: L_n = Σ_k π_θ(a_k|s_n) Q(s_n, a_k).
     Eq. (16), self-normalised: L_n = Σ_k w_nk Q_nk / Σ_k w_nk with w = π_θ(a|s)/q(a|s). The paper
@@ -55,21 +54,19 @@ class VineSurrogate(Surrogate):
     ) -> None:
         """Take a batch whose rollouts followed the policy at `theta_old`."""
         self.batch = batch
-        self.value_old = torch.empty(len(batch.actions), device=theta_old.device)
+        self.value_old = torch.empty(len(batch.observations), device=theta_old.device)
         super().__init__(policy, theta_old, batch.observations, workers)
 
     def _remember(self, rows: slice, mu: Tensor) -> None:
         self.value_old[rows] = self._values(rows, mu)
 
     def _gain(self, rows: slice, mu: Tensor) -> Tensor:
-        gains = self._values(rows, mu) - self.value_old[rows]
-        # The caller divides by S; L is a mean over the N states that have branches.
-        return gains.sum() * (len(self.observations) / len(self.batch.actions))
+        return (self._values(rows, mu) - self.value_old[rows]).sum()
 
     def _values(self, rows: slice, mu: Tensor) -> Tensor:
-        """Return L_n of those of `rows` that are in the rollout set, which may be none."""
-        batch, actions = self.batch, self.batch.actions[rows]
-        log_prob = self.policy.distribution.log_prob(mu[: len(actions), None], actions)
+        """Return L_n of each state in `rows`."""
+        batch = self.batch
+        log_prob = self.policy.distribution.log_prob(mu[:, None], batch.actions[rows])
         if batch.exhaustive:
             weights = log_prob.exp()  # Eq. (15)
         else:
