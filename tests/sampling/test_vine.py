@@ -7,7 +7,7 @@ from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.single_path import Sampler
-from trpo_repro.sampling.vine import VineSampler
+from trpo_repro.sampling.vine import VineSampler, _Group
 from trpo_repro.seeding import stream
 from trpo_repro.tasks import make_task
 
@@ -93,6 +93,31 @@ def test_common_random_numbers_lower_the_variance_of_q_differences(make):
         q = sampler.rollouts(theta.numpy(), identity, streams, states=states).q_values
         spread[crn] = (q[:, 0] - q[:, 1]).var()
     assert spread[True] < 0.8 * spread[False]
+
+
+@pytest.mark.parametrize("make", [cartpole, hopper])
+def test_advantages_by_vine_vary_less_than_by_single_path(make, monkeypatch):
+    # Claim C10 (Sec. 5.2), for the same states, actions and number of Q samples: Q less the mean
+    # of its state under common random numbers, against Q of an independent rollout less V(s),
+    # taken to be known exactly, which flatters single path.
+    simulator, policy, theta = make()
+    identity = Normaliser.identity(simulator.observation_size)
+    again = 300
+    states = np.repeat(simulator.reset(5, np.random.default_rng(1)), again, axis=0)
+    rng, size = np.random.default_rng(2), simulator.actions.dimension
+    actions = rng.normal(size=(4, size)).astype(np.float32)
+    monkeypatch.setattr(_Group, "_first_actions", lambda g, rng: np.tile(actions, (g.count, 1)))
+    q = {}
+    for crn in (True, False):
+        sampler = vine(simulator, policy, length=15, crn=crn)
+        found = sampler.rollouts(theta.numpy(), identity, streams, states=states)
+        q[crn] = found.q_values.reshape(5, again, 4)
+    vine_s = q[True] - q[True].mean(axis=2, keepdims=True)
+    single_path_s = q[False] - q[False].mean(axis=(1, 2), keepdims=True)
+    assert vine_s.var(axis=1).mean() < 0.7 * single_path_s.var(axis=1).mean()
+    np.testing.assert_allclose(  # both estimate the same, to five standard errors
+        vine_s.mean(axis=1), single_path_s.mean(axis=1), atol=5 * q[False].std() / again**0.5
+    )
 
 
 def test_branches_with_the_same_first_action_and_noise_are_the_same_rollout():
