@@ -1,7 +1,7 @@
 """The step under a penalty on the KL, and the dual gradient step that adapts the penalty.
 
-Sec. 4 of the paper has a penalty with a fixed coefficient, and replaces it by a constraint. Dual
-gradient descent (S. Levine, CS 285, "Advanced Policy Gradients") keeps the penalty and moves its
+Sec. 4 of the paper turns the penalty of its theory, whose coefficient is fixed, into a constraint.
+Dual gradient descent (S. Levine, CS 285, "Advanced Policy Gradients") keeps a penalty and moves its
 coefficient λ, the constraint's Lagrange multiplier, by how far the constraint was missed.
 """
 
@@ -17,6 +17,9 @@ from torch import Tensor
 
 from trpo_repro.optim.step import Outcome, StepResult, gradient_failure, whole_step
 from trpo_repro.optim.surrogate import Surrogate
+
+FIRST_TRIAL = 0.1
+"""‖θ − θ_old‖ of the solver's first trial. At 1, its own choice, it leaps into maxima far away."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class KlPenalty:
         if failure := gradient_failure(surrogate):
             return StepResult(surrogate.theta_old, failure)
         result = whole_step(surrogate, self._maximise(surrogate))
-        worse = result.gain - self.penalty * result.kl_mean <= 0.0
-        if result.outcome == Outcome.ACCEPTED and worse:
+        improved = result.gain - self.penalty * result.kl_mean > 0.0
+        if result.outcome == Outcome.ACCEPTED and not improved:
             return StepResult(
                 surrogate.theta_old,
                 Outcome.LINE_SEARCH_FAILED,
@@ -62,16 +65,16 @@ class KlPenalty:
         """Return θ* − θ_old, (P,) float64, by L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995)."""
         theta_old = surrogate.theta_old.double()
 
-        def objective(d: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            theta = theta_old + torch.from_numpy(d).to(theta_old.device)
+        def objective(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            theta = theta_old + FIRST_TRIAL * torch.from_numpy(x).to(theta_old.device)
             gain, gradient = surrogate.gain_and_gradient(theta, penalty=self.penalty)
-            return -gain, -gradient.cpu().numpy()
+            return -gain, -FIRST_TRIAL * gradient.cpu().numpy()
 
         solution = minimize(
             objective,
             np.zeros(len(theta_old)),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": self.max_iterations, "ftol": 1e-9, "gtol": 1e-6},
+            options={"maxiter": self.max_iterations, "ftol": 1e-9, "gtol": 1e-7},
         )
-        return torch.from_numpy(solution.x).to(theta_old.device)
+        return FIRST_TRIAL * torch.from_numpy(solution.x).to(theta_old.device)
