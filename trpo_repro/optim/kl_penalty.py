@@ -39,7 +39,10 @@ class KlPenalty:
     max_iterations: int
 
     def step(self, surrogate: Surrogate, rng: np.random.Generator) -> StepResult:
-        """Take the step that the solver finds; nothing in it is random."""
+        """Take the step that the solver finds; nothing in it is random.
+
+        `LINE_SEARCH_FAILED` says that on the whole batch it is no better than no step.
+        """
         if failure := gradient_failure(surrogate):
             return StepResult(surrogate.theta_old, failure)
         result = whole_step(surrogate, self._maximise(surrogate))
