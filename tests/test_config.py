@@ -268,6 +268,20 @@ def test_wrong_value_is_refused_with_the_key_and_what_it_wants(
     assert wanted in message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("algo.initial_penalty", 0, "> 0"),
+        ("algo.dual_stepsize", 1, "> 0 and < 1"),  # the penalty would fall to zero
+        ("algo.max_iterations", 0, ">= 1"),
+    ],
+)
+def test_wrong_value_for_the_kl_penalty_is_refused(key: str, value: Any, wanted: str) -> None:
+    message = problem(with_value(composed("algo=kl_penalty"), key, value))
+    assert message.startswith(key)
+    assert wanted in message
+
+
 def test_wrong_entry_of_a_list_is_named() -> None:
     message = problem(with_value(composed("task=hopper"), "policy.hidden_sizes", [50, 0]))
     assert message == "policy.hidden_sizes[1] must be >= 1 and <= 1e+09, got 0"

@@ -137,6 +137,25 @@ class MaxKlConfig:
 
 
 @dataclass(frozen=True)
+class PolicyGradientConfig:
+    """Settings of `algo=policy_gradient`."""
+
+    name: str
+    stepsize: Positive
+
+
+@dataclass(frozen=True)
+class KlPenaltyConfig:
+    """Settings of `algo=kl_penalty`."""
+
+    name: str
+    stepsize: Positive
+    initial_penalty: Positive
+    dual_stepsize: Annotated[float, Range(above=0, below=1)]
+    max_iterations: Count
+
+
+@dataclass(frozen=True)
 class CemConfig:
     """Settings of `algo=cem`."""
 
@@ -161,7 +180,14 @@ class CmaConfig:
 
 
 AlgorithmConfig = (
-    NaturalGradientConfig | TrustRegionConfig | VineConfig | MaxKlConfig | CemConfig | CmaConfig
+    NaturalGradientConfig
+    | TrustRegionConfig
+    | VineConfig
+    | MaxKlConfig
+    | PolicyGradientConfig
+    | KlPenaltyConfig
+    | CemConfig
+    | CmaConfig
 )
 ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
     "single_path": TrustRegionConfig,
@@ -171,6 +197,8 @@ ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
     "max_kl": MaxKlConfig,
     "cem": CemConfig,
     "cma": CmaConfig,
+    "policy_gradient": PolicyGradientConfig,
+    "kl_penalty": KlPenaltyConfig,
 }
 ALGORITHM_TASKS: dict[str, tuple[str, ...]] = {
     name: ("cartpole",) if name == "max_kl" else tuple(TASK_CONFIGS) for name in ALGORITHM_CONFIGS

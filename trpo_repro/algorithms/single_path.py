@@ -1,7 +1,7 @@
 """Algorithms on single-path samples: the three steps of Sec. 6 as one function of one iteration.
 
 With the update of `optim/trust_region.py` this is single-path TRPO; the natural gradient, the
-empirical FIM and max KL differ from it by their update alone.
+empirical FIM, max KL and the policy gradient differ from it by their update alone.
 """
 
 from __future__ import annotations

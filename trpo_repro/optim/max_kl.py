@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from trpo_repro.optim.line_search import line_search
-from trpo_repro.optim.step import Outcome, StepResult
+from trpo_repro.optim.step import Outcome, StepResult, gradient_failure
 from trpo_repro.optim.surrogate import Surrogate
 
 OFFENDERS = 8  # states that join the working set at a time
@@ -40,13 +40,10 @@ class MaxKl:
 
     def step(self, surrogate: Surrogate, rng: np.random.Generator) -> StepResult:
         """Take the step; nothing in it is random."""
-        g = surrogate.gradient
-        if not bool(torch.isfinite(g).all()):
-            return StepResult(surrogate.theta_old, Outcome.NOT_FINITE)
-        if not bool(g.any()):
-            return StepResult(surrogate.theta_old, Outcome.ZERO_GRADIENT)
+        if failure := gradient_failure(surrogate):
+            return StepResult(surrogate.theta_old, failure)
         full_step = self._solve(surrogate)
-        predicted_gain = float(g @ full_step)
+        predicted_gain = float(surrogate.gradient @ full_step)
         reached = line_search(
             surrogate.evaluate,
             surrogate.theta_old,

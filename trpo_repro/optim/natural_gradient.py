@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from trpo_repro.optim.step import NaturalDirection, Outcome, StepResult
+from trpo_repro.optim.step import NaturalDirection, Outcome, StepResult, whole_step
 from trpo_repro.optim.surrogate import Surrogate
 
 
@@ -29,13 +28,4 @@ class NaturalGradient:
         if isinstance(found, Outcome):
             return StepResult(surrogate.theta_old, found)
         full_step = self.stepsize * found.s  # Eq. (17)
-        theta = surrogate.theta_old + full_step.to(surrogate.theta_old.dtype)
-        evaluation = surrogate.evaluate(theta)
-        if not bool(torch.isfinite(torch.tensor(evaluation)).all()):
-            return StepResult(surrogate.theta_old, Outcome.NOT_FINITE, cg_residual=found.residual)
-        return StepResult.accepted(
-            theta,
-            evaluation,
-            predicted_gain=float(surrogate.gradient @ full_step),
-            cg_residual=found.residual,
-        )
+        return whole_step(surrogate, full_step, cg_residual=found.residual)

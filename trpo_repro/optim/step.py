@@ -74,6 +74,27 @@ class UpdateRule(Protocol):
         """Take one step from the surrogate's θ_old, drawing from `rng` what is random in it."""
 
 
+def gradient_failure(surrogate: Surrogate) -> Outcome | None:
+    """Return why no step can follow the surrogate's gradient, or None where one can."""
+    if not bool(torch.isfinite(surrogate.gradient).all()):
+        return Outcome.NOT_FINITE
+    return None if bool(surrogate.gradient.any()) else Outcome.ZERO_GRADIENT
+
+
+def whole_step(
+    surrogate: Surrogate, full_step: Tensor, *, cg_residual: float = math.nan
+) -> StepResult:
+    """Take (P,) float64 `full_step`, whatever it does, unless its policy is not a number."""
+    theta = surrogate.theta_old + full_step.to(surrogate.theta_old.dtype)
+    evaluation = surrogate.evaluate(theta)
+    if not bool(torch.isfinite(torch.tensor(evaluation)).all()):
+        return StepResult(surrogate.theta_old, Outcome.NOT_FINITE, cg_residual=cg_residual)
+    predicted_gain = float(surrogate.gradient @ full_step)
+    return StepResult.accepted(
+        theta, evaluation, predicted_gain=predicted_gain, cg_residual=cg_residual
+    )
+
+
 @dataclass(frozen=True)
 class Direction:
     """The natural-gradient direction.
@@ -107,12 +128,9 @@ class NaturalDirection:
 
     def solve(self, surrogate: Surrogate, rng: np.random.Generator) -> Direction | Outcome:
         """Return the direction, or the outcome that says why there is none."""
-        g = surrogate.gradient
-        if not bool(torch.isfinite(g).all()):
-            return Outcome.NOT_FINITE
-        if not bool(g.any()):
-            return Outcome.ZERO_GRADIENT
-        fisher = self.fisher(surrogate, rng)
+        if failure := gradient_failure(surrogate):
+            return failure
+        g, fisher = surrogate.gradient, self.fisher(surrogate, rng)
         s, image, residual, _ = conjugate_gradient(fisher, g, iterations=self.cg_iterations)
         curvature = float(s @ image)  # sᵀAs
         if not math.isfinite(curvature):

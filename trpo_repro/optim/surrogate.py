@@ -113,13 +113,23 @@ class Surrogate(ABC):
         gain, kl_sum = sum(p[0] for p in parts), sum(p[1] for p in parts)
         return Evaluation(gain / count, kl_sum / count, max(p[2] for p in parts))
 
-    def gain_and_gradient(self, theta: Tensor) -> tuple[float, Tensor]:
-        """Return L(θ) − L(θ_old) and ∇L(θ), (P,) float64, at a `theta` of any precision."""
+    def gain_and_gradient(self, theta: Tensor, *, penalty: float = 0.0) -> tuple[float, Tensor]:
+        """Return L(θ) − L(θ_old) − λ·KL(old‖new) and its gradient.
+
+        Args:
+            theta: (P,) of any precision, which is that of the computation.
+            penalty: λ ≥ 0, of the mean KL over the batch.
+
+        Returns:
+            The penalised gain, and (P,) float64 its derivatives by θ.
+        """
 
         def part(rows: slice) -> tuple[float, Tensor]:
             leaf = theta.clone().requires_grad_()
             mu = self.policy.mu(leaf, self.observations[rows].to(theta.dtype))
             gain = self._gain(rows, mu)
+            if penalty:
+                gain = gain - penalty * self.policy.distribution.kl(self.mu_old[rows], mu).sum()
             return float(gain.detach()), torch.autograd.grad(gain, leaf)[0].double()
 
         parts = self.workers.map(part, self.slices)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import cast
 
+from trpo_repro.algorithms.adaptive_penalty import AdaptivePenalty
 from trpo_repro.algorithms.black_box import BlackBox, Cem, Cma
 from trpo_repro.algorithms.single_path import SinglePath
 from trpo_repro.algorithms.vine import Vine
@@ -13,8 +14,10 @@ from trpo_repro.config import (
     CartpoleTask,
     CemConfig,
     CmaConfig,
+    KlPenaltyConfig,
     MaxKlConfig,
     NaturalGradientConfig,
+    PolicyGradientConfig,
     RunConfig,
     TrustRegionConfig,
     VineConfig,
@@ -22,8 +25,10 @@ from trpo_repro.config import (
 from trpo_repro.errors import ConfigError, MissingDependency
 from trpo_repro.optim.cem import CrossEntropy
 from trpo_repro.optim.cma import CovarianceMatrixAdaptation
+from trpo_repro.optim.kl_penalty import KlPenalty
 from trpo_repro.optim.max_kl import MaxKl
 from trpo_repro.optim.natural_gradient import NaturalGradient
+from trpo_repro.optim.policy_gradient import PolicyGradient
 from trpo_repro.optim.step import NaturalDirection, UpdateRule
 from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Forks, Workers, available_cores
@@ -71,10 +76,11 @@ def build_algorithm(config: RunConfig) -> Algorithm:
     sampler, estimator = build_sampler(config), config.estimator
     if count := _processes(sampler, config):
         sampler = sampler.forked(count)
-    return SinglePath(
+    update = _update(algo)
+    learner = SinglePath(
         sampler=sampler,
         baseline=_baseline(config, sampler),
-        update=_update(algo),
+        update=update,
         seed=config.seed,
         steps=config.steps_per_iter,
         discount=estimator.discount,
@@ -82,6 +88,7 @@ def build_algorithm(config: RunConfig) -> Algorithm:
         normalise=estimator.normalise_observations,
         device=config.device,
     )
+    return AdaptivePenalty(learner, update) if isinstance(update, KlPenalty) else learner
 
 
 def _processes(sampler: Sampler, config: RunConfig) -> int:
@@ -98,8 +105,16 @@ def _baseline(config: RunConfig, sampler: Sampler) -> Baseline:
     return kind(sampler.simulator.observation_size, sampler.workers)
 
 
-def _update(algo: NaturalGradientConfig | MaxKlConfig) -> UpdateRule:
+def _update(
+    algo: NaturalGradientConfig | MaxKlConfig | PolicyGradientConfig | KlPenaltyConfig,
+) -> UpdateRule:
     """Return the update of an algorithm that follows a gradient."""
+    if isinstance(algo, PolicyGradientConfig):
+        return PolicyGradient(algo.stepsize)
+    if isinstance(algo, KlPenaltyConfig):
+        return KlPenalty(
+            algo.stepsize, algo.initial_penalty, algo.dual_stepsize, algo.max_iterations
+        )
     if isinstance(algo, MaxKlConfig):
         return MaxKl(algo.stepsize, algo.max_backtracks)
     direction = NaturalDirection(

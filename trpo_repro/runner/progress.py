@@ -31,6 +31,7 @@ COLUMNS = (
     "outcome",
     "mean_theta_return",
     "mean_theta_score",
+    "penalty",
 )
 TIME_COLUMNS = ("sampling_s", "update_s", "wall_s")
 """The columns that differ between two runs of the same seed."""
