@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from trpo_repro.optim.surrogate import Evaluation
+from trpo_repro.optim.step import Outcome, StepResult
+from trpo_repro.optim.surrogate import Evaluation, Surrogate
 
 
 class Accepted(NamedTuple):
@@ -23,6 +24,44 @@ class Accepted(NamedTuple):
     theta: Tensor | None
     evaluation: Evaluation
     backtracks: int
+
+
+def searched_step(
+    surrogate: Surrogate,
+    full_step: Tensor,
+    *,
+    max_divergence: float,
+    divergence: Callable[[Evaluation], float] = lambda evaluation: evaluation.kl_mean,
+    shrink: float,
+    max_backtracks: int,
+    cg_residual: float = math.nan,
+) -> StepResult:
+    """Take (P,) float64 `full_step` as far as `line_search` lets it, or stay."""
+    reached = line_search(
+        surrogate.evaluate,
+        surrogate.theta_old,
+        full_step,
+        max_divergence=max_divergence,
+        divergence=divergence,
+        shrink=shrink,
+        max_backtracks=max_backtracks,
+    )
+    predicted_gain = float(surrogate.gradient @ full_step)
+    if reached.theta is None:
+        return StepResult(
+            surrogate.theta_old,
+            Outcome.LINE_SEARCH_FAILED,
+            predicted_gain=predicted_gain,
+            backtracks=reached.backtracks,
+            cg_residual=cg_residual,
+        )
+    return StepResult.accepted(
+        reached.theta,
+        reached.evaluation,
+        predicted_gain=predicted_gain,
+        backtracks=reached.backtracks,
+        cg_residual=cg_residual,
+    )
 
 
 def line_search(

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from trpo_repro.optim.line_search import line_search
-from trpo_repro.optim.step import Outcome, StepResult, gradient_failure
+from trpo_repro.optim.line_search import searched_step
+from trpo_repro.optim.step import StepResult, gradient_failure
 from trpo_repro.optim.surrogate import Surrogate
 
 OFFENDERS = 8  # states that join the working set at a time
@@ -42,29 +42,13 @@ class MaxKl:
         """Take the step; nothing in it is random."""
         if failure := gradient_failure(surrogate):
             return StepResult(surrogate.theta_old, failure)
-        full_step = self._solve(surrogate)
-        predicted_gain = float(surrogate.gradient @ full_step)
-        reached = line_search(
-            surrogate.evaluate,
-            surrogate.theta_old,
-            full_step,
+        return searched_step(
+            surrogate,
+            self._solve(surrogate),
             divergence=lambda evaluation: evaluation.kl_max,
             max_divergence=self.stepsize,
             shrink=SHRINK,
             max_backtracks=self.max_backtracks,
-        )
-        if reached.theta is None:
-            return StepResult(
-                surrogate.theta_old,
-                Outcome.LINE_SEARCH_FAILED,
-                predicted_gain=predicted_gain,
-                backtracks=reached.backtracks,
-            )
-        return StepResult.accepted(
-            reached.theta,
-            reached.evaluation,
-            predicted_gain=predicted_gain,
-            backtracks=reached.backtracks,
         )
 
     def _solve(self, surrogate: Surrogate) -> Tensor:

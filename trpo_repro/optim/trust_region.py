@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trpo_repro.optim.line_search import line_search
+from trpo_repro.optim.line_search import searched_step
 from trpo_repro.optim.step import NaturalDirection, Outcome, StepResult
 from trpo_repro.optim.surrogate import Surrogate
 
@@ -34,27 +34,11 @@ class TrustRegion:
         if isinstance(found, Outcome):
             return StepResult(surrogate.theta_old, found)
         beta = math.sqrt(2.0 * self.stepsize / found.curvature)  # App. C: δ = ½ β² sᵀAs
-        predicted_gain = beta * float(surrogate.gradient @ found.s)
-        reached = line_search(
-            surrogate.evaluate,
-            surrogate.theta_old,
+        return searched_step(
+            surrogate,
             beta * found.s,
             max_divergence=self.stepsize,
             shrink=self.shrink,
             max_backtracks=self.max_backtracks,
-        )
-        if reached.theta is None:
-            return StepResult(
-                surrogate.theta_old,
-                Outcome.LINE_SEARCH_FAILED,
-                predicted_gain=predicted_gain,
-                backtracks=reached.backtracks,
-                cg_residual=found.residual,
-            )
-        return StepResult.accepted(
-            reached.theta,
-            reached.evaluation,
-            predicted_gain=predicted_gain,
-            backtracks=reached.backtracks,
             cg_residual=found.residual,
         )
