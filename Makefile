@@ -38,7 +38,7 @@ bench: setup
 	$(BIN)/trpo-repro bench
 
 figures: setup
-	$(BIN)/trpo-repro curves results --output results/figures/single_path.png
+	$(BIN)/trpo-repro curves results/runs/*/single_path --output results/figures/single_path.png
 	$(BIN)/trpo-repro figures
 	$(BIN)/trpo-repro tables
 

@@ -150,7 +150,11 @@ def panel_note(of_task: Sequence[Choice]) -> str:
     """Return n, the usual one first, the chosen stepsizes, and who is not shown."""
     shares = {_name(c): c.group.shares(c.group.complete) for c in of_task if c.shown}
     parts = [counts(shares)] if shares else []
-    parts += [f"{_name(c)}: stepsize {c.group.stepsize:g}" for c in of_task if c.shown and c.swept]
+    parts += [
+        f"{_name(c)}: stepsize\N{NO-BREAK SPACE}{c.group.stepsize:g}"
+        for c in of_task
+        if c.shown and c.swept
+    ]
     parts += [
         f"{_name(c)}: {c.group.shares(c.group.complete)} complete, not shown"
         for c in of_task

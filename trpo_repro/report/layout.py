@@ -15,7 +15,7 @@ from trpo_repro.report.style import GREY, LOOKS, look
 
 PANEL = (3.4, 2.6)  # inches
 CHARACTERS = 18  # of a caption that fit an inch
-NOTE_WIDTH = 64  # characters that fit above a panel
+NOTE_WIDTH = 60  # characters that fit above a panel
 NOTE_LINE = 8.5  # points
 
 
@@ -64,7 +64,7 @@ def note(ax: Axes, title: str, text: str) -> None:
 def counts(shares: Mapping[str, str]) -> str:
     """Return the numbers of seeds: the usual one, then those that differ by name."""
     usual, _ = Counter(shares.values()).most_common(1)[0]
-    others = [f"{name} {share}" for name, share in shares.items() if share != usual]
+    others = [f"{name}: {share}" for name, share in shares.items() if share != usual]
     return "; ".join([f"n = {usual}", *others])
 
 
