@@ -50,8 +50,10 @@ def test_failed_seeds_are_counted(tmp_path: Path) -> None:
     for seed in range(5):
         state = {3: "failed", 4: "running"}.get(seed, "done")
         iterations = 12 if state == "done" else 20
-        written(tmp_path, [1.0] * 12, f"seed={seed}", state=state, iterations=iterations)
+        score = 1.0 if state == "done" else 9.0
+        written(tmp_path, [score] * 12, f"seed={seed}", state=state, iterations=iterations)
     group = only(tmp_path).group
+    assert group.finals.tolist() == [1.0, 1.0, 1.0]
     assert (len(group.complete), len(group.runs), group.failed) == (3, 5, 1)
     assert group.count == "n = 3 of 5, 1 failed"
 

@@ -113,8 +113,17 @@ def test_an_iteration_that_took_far_too_long_is_named(tmp_path: Path) -> None:
     text = folder.progress.read_text(encoding="utf-8")
     folder.progress.write_text(text.replace(",18.0,accepted", ",518.0,accepted"))
     (complaint,) = drawn(tmp_path, "figure4_time").complaints
-    assert complaint.endswith("seed0: iteration 8 took 502 s, the median is 2.0 s")
+    assert complaint.endswith("single path: seed 0: iteration 8 took 502 s, the median is 2.0 s")
     assert drawn(tmp_path).complaints == ()
+
+
+def test_runs_of_several_lengths_are_drawn_up_to_the_shortest(tmp_path: Path) -> None:
+    written(tmp_path, [1.0, 2.0, 3.0])
+    written(tmp_path, [3.0, 4.0], "seed=1")
+    picture = drawn(tmp_path)
+    assert picture.numbers["mean"].tolist() == [2.0, 3.0]
+    (complaint,) = picture.complaints
+    assert complaint.endswith("runs of 2 to 3 iterations, drawn up to the shortest")
 
 
 def test_a_run_without_times_is_left_out_of_the_times_and_named(tmp_path: Path) -> None:
@@ -124,7 +133,7 @@ def test_a_run_without_times_is_left_out_of_the_times_and_named(tmp_path: Path) 
     folder.progress.write_text(text.replace(",2.0,accepted", ",,accepted"))
     picture = drawn(tmp_path, "figure4_time")
     assert set(picture.numbers["algorithm"]) == {"vine"}
-    assert picture.complaints == ("cartpole, single path: rows without wall_s",)
+    assert picture.complaints == ("cartpole, single path: rows without wall_s: not shown",)
 
 
 def test_nothing_complete_is_an_error(tmp_path: Path) -> None:

@@ -81,16 +81,14 @@ def draw(chosen: Mapping[str, Sequence[Choice]], abscissa: Abscissa) -> Picture:
     complaints = [f"{task}: not one of Figure 4's tasks" for task in chosen if task not in tasks]
     drawn: dict[str, list[Curve]] = {}
     for task, of_task in tasks.items():
-        found = [curve(choice, abscissa) for choice in of_task if choice.shown]
-        drawn[task] = [c for c in found if np.isfinite(c.x).all()]
-        missing = [c.choice for c in found if not np.isfinite(c.x).all()]
-        complaints += [f"{task}, {_name(c)}: rows without {abscissa.column}" for c in missing]
-        complaints += [f"{task}, {_name(c)}: {c.reason}" for c in of_task if not c.shown]
-        if abscissa.column == "wall_s":
-            complaints += [
-                line for c in of_task for run in c.group.complete for line in pauses(run)
-            ]
-    drawn = {task: curves for task, curves in drawn.items() if curves}
+        known = [choice for choice in of_task if choice.shown and _has(choice, abscissa)]
+        if known:
+            drawn[task] = [curve(choice, abscissa) for choice in known]
+        complaints += [
+            f"{task}, {_name(choice)}: {line}"
+            for choice in of_task
+            for line in _complaints(choice, abscissa)
+        ]
     if not drawn:
         raise ConfigError("no run of Figure 4's tasks is complete", fix="see trpo-repro status")
     figure, axes = panels(len(drawn), below=0.15, around=0.8)
@@ -118,16 +116,32 @@ def _abscissae(run: StoredRun, abscissa: Abscissa) -> NDArray[np.float64]:
     return run.rows[abscissa.column].to_numpy(np.float64) / abscissa.unit
 
 
+def _has(choice: Choice, abscissa: Abscissa) -> bool:
+    """Tell whether every row says where on the axis it belongs."""
+    return all(np.isfinite(_abscissae(run, abscissa)).all() for run in choice.group.complete)
+
+
+def _complaints(choice: Choice, abscissa: Abscissa) -> Iterator[str]:
+    """Yield why a choice is not drawn, or what about its curve would surprise."""
+    if not choice.shown:
+        yield choice.reason
+    elif not _has(choice, abscissa):
+        yield f"rows without {abscissa.column}: not shown"
+    else:
+        lengths = [len(run.rows) for run in choice.group.complete]
+        if min(lengths) < max(lengths):
+            yield f"runs of {min(lengths)} to {max(lengths)} iterations, drawn up to the shortest"
+        if abscissa.column == "wall_s":
+            for run in choice.group.complete:
+                yield from pauses(run)
+
+
 def pauses(run: StoredRun) -> Iterator[str]:
     """Yield a complaint where an iteration took so long that something else must have run."""
     seconds = np.diff(run.rows["wall_s"].to_numpy(np.float64))
     if len(seconds) and (longest := seconds.max()) > PAUSE * np.median(seconds):
         usual = f"the median is {np.median(seconds):.1f} s"
-        yield f"{_label(run)}: iteration {seconds.argmax() + 1} took {longest:.0f} s, {usual}"
-
-
-def _label(run: StoredRun) -> str:
-    return f"{run.task}/{run.algorithm}/{run.identity}/seed{run.seed}"
+        yield f"seed {run.seed}: iteration {seconds.argmax() + 1} took {longest:.0f} s, {usual}"
 
 
 def _panel(ax: Axes, task: str, curves: Sequence[Curve], abscissa: Abscissa) -> None:
@@ -186,12 +200,9 @@ def _numbers(drawn: Mapping[str, Sequence[Curve]], abscissa: Abscissa) -> pd.Dat
     for task, curves in drawn.items():
         for own in curves:
             group, (low, high) = own.choice.group, own.band or (np.nan, np.nan)
-            fixed: dict[str, Any] = {
-                "task": task,
-                "algorithm": group.algorithm,
-                "setting": group.identity,
-            }
-            fixed |= {"stepsize": group.stepsize, "n": len(group.complete)}
+            fixed: dict[str, Any] = {"task": task, "algorithm": group.algorithm}
+            fixed |= {"setting": group.identity, "stepsize": group.stepsize}
+            fixed |= {"n": len(group.complete)}
             points = {abscissa.label: own.x, "mean": own.mean, "low": low, "high": high}
             frames.append(pd.DataFrame({**fixed, **points}))
     return pd.concat(frames, ignore_index=True)

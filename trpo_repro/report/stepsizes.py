@@ -35,15 +35,7 @@ def draw(chosen: Mapping[str, Sequence[Choice]]) -> Picture | None:
         return None
     figure, axes = panels(len(drawn), below=0.1, around=0.7)
     for ax, (task, of_task) in zip(axes, drawn.items(), strict=True):
-        for number, choice in enumerate(of_task):
-            _sweep(ax, choice, APART**number)
-        ax.set_xscale("log")
-        stepsizes = sorted({g.stepsize for choice in of_task for g in choice.sweep if g.stepsize})
-        ax.set_xticks(stepsizes, [f"{value:g}" for value in stepsizes])
-        ax.set_xticks([], minor=True)
-        ax.set_xlabel("stepsize")
-        ax.set_ylabel("final score (reward per step)")
-        note(ax, task, "; ".join(_note(choice) for choice in of_task))
+        _panel(ax, task, of_task)
     legend_above(figure, [choice.group.algorithm for found in drawn.values() for choice in found])
     text = (
         f"Final score: mean of the last {FINAL} iterations. Points: complete seeds. Line: their "
@@ -51,6 +43,19 @@ def draw(chosen: Mapping[str, Sequence[Choice]]) -> Picture | None:
     )
     caption(figure, text)
     return Picture(figure, _numbers(drawn))
+
+
+def _panel(ax: Axes, task: str, of_task: Sequence[Choice]) -> None:
+    """Draw one task."""
+    for number, choice in enumerate(of_task):
+        _sweep(ax, choice, APART**number)
+    stepsizes = sorted({g.stepsize for choice in of_task for g in choice.sweep if g.stepsize})
+    ax.set_xscale("log")
+    ax.set_xticks(stepsizes, [f"{value:g}" for value in stepsizes])
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("stepsize")
+    ax.set_ylabel("final score (reward per step)")
+    note(ax, task, "; ".join(_note(choice) for choice in of_task))
 
 
 def _sweep(ax: Axes, choice: Choice, shift: float) -> None:
@@ -63,12 +68,7 @@ def _sweep(ax: Axes, choice: Choice, shift: float) -> None:
         if between := bootstrap_interval(group.finals, _mean):
             ax.vlines(place, *between, color=colour, linewidth=1.6)
     ax.plot(x, [g.final for g in known], color=colour, marker="_", markersize=9, linewidth=1.0)
-    ring: dict[str, Any] = {
-        "marker": "o",
-        "markersize": 10,
-        "markerfacecolor": "none",
-        "linestyle": "none",
-    }
+    ring: dict[str, Any] = {"marker": "o", "markersize": 10, "markerfacecolor": "none"}
     ax.plot([shift * (choice.group.stepsize or np.nan)], [choice.group.final], color=colour, **ring)
 
 
