@@ -158,6 +158,7 @@ def _panel(ax: Axes, task: str, curves: Sequence[Curve], abscissa: Abscissa) -> 
     ax.set_ylabel("score (reward per step)")
     ax.set_xlim(left=0)
     ax.margins(x=0)
+    ax.locator_params(axis="x", nbins=6)
 
 
 def panel_note(of_task: Sequence[Choice]) -> str:

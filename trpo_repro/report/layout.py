@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from trpo_repro.report.style import GREY, LOOKS, look
 
 PANEL = (3.4, 2.6)  # inches
+LEGEND_ENTRY = 1.7  # inches
 CHARACTERS = 18  # of a caption that fit an inch
 NOTE_WIDTH = 60  # characters that fit above a panel
 NOTE_LINE = 8.5  # points
@@ -76,6 +77,5 @@ def legend_above(figure: Figure, algorithms: Sequence[str], more: Sequence[Line2
     styles: list[dict[str, Any]] = [{"color": own.colour, "linestyle": own.dashes} for own in looks]
     lines = [Line2D([], [], label=o.label, **s) for o, s in zip(looks, styles, strict=True)]
     lines += more
-    figure.legend(
-        handles=lines, loc="outside upper left", ncols=min(4, len(lines)), handlelength=2.4
-    )
+    columns = min(len(lines), int(figure.get_figwidth() / LEGEND_ENTRY))
+    figure.legend(handles=lines, loc="outside upper left", ncols=columns, handlelength=2.4)

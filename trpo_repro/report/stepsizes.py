@@ -17,7 +17,7 @@ from trpo_repro.report.picture import Picture
 from trpo_repro.report.statistics import bootstrap_interval
 from trpo_repro.report.style import look
 
-APART = 1.05
+APART = 1.12
 """Factor between the abscissae of two algorithms, so that they do not hide each other."""
 
 
@@ -55,7 +55,7 @@ def _panel(ax: Axes, task: str, of_task: Sequence[Choice]) -> None:
     ax.set_xticks([], minor=True)
     ax.set_xlabel("stepsize")
     ax.set_ylabel("final score (reward per step)")
-    note(ax, task, "; ".join(_note(choice) for choice in of_task))
+    note(ax, task, ". ".join(_note(choice) for choice in of_task))
 
 
 def _sweep(ax: Axes, choice: Choice, shift: float) -> None:
