@@ -10,7 +10,7 @@ help:
 	@echo "make test     set up, run the tests"
 	@echo "make check    set up, lint, types, layers"
 	@echo "make bench    set up, measure speed against the physics engine's own"
-	@echo "make figures  set up, draw the figures from stored results, without training"
+	@echo "make figures  set up, make figures and tables from stored results, without training"
 
 setup: $(VENV)/.installed
 
@@ -38,7 +38,9 @@ bench: setup
 	$(BIN)/trpo-repro bench
 
 figures: setup
-	$(BIN)/trpo-repro curves results --output results/figures/single_path.png
+	$(BIN)/trpo-repro curves results/runs/*/single_path --output results/figures/single_path.png
+	$(BIN)/trpo-repro figures
+	$(BIN)/trpo-repro tables
 
 clean:
 	rm -rf $(VENV) demo build dist

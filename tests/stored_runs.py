@@ -34,35 +34,46 @@ def trained(results: Path, *overrides: str) -> RunFolder:
 
 
 def written(
-    results: Path, scores: Sequence[float], *overrides: str, state: str = "done", **config: Any
+    results: Path,
+    scores: Sequence[float],
+    *overrides: str,
+    state: str = "done",
+    mean_scores: Sequence[float] | None = None,
+    **config: Any,
 ) -> RunFolder:
     """Write the folder of a run of these scores, as `run` would have left it.
 
-    `config` replaces fields of the configuration.
+    `config` replaces fields of the configuration. Seed k takes 1000 + k steps and 2 + k seconds an
+    iteration. `mean_scores` are those of the mean of a search.
     """
     settings: RunConfig = dataclasses.replace(config_in(results, overrides), **config)
     settings = dataclasses.replace(settings, iterations=config.get("iterations", len(scores)))
     folder = RunFolder.of(settings)
     folder.create()
-    content = {**plain(settings), "provenance": {"threads": 1}}
+    provenance = {"threads": 1, "git_commit": "abc123", "cpu": "a processor"}
+    content = {**plain(settings), "provenance": provenance}
     folder.config.write_text(json.dumps(content), encoding="utf-8")
     folder.status.write_text(json.dumps({"state": state, "iterations_done": len(scores)}))
-    folder.progress.write_text(HEADER + "".join(_lines(scores)), encoding="utf-8")
+    folder.progress.write_text(
+        HEADER + "".join(_lines(scores, mean_scores, settings.seed)), encoding="utf-8"
+    )
     return folder
 
 
-def _lines(scores: Sequence[float]) -> list[str]:
+def _lines(scores: Sequence[float], mean_scores: Sequence[float] | None, seed: int) -> list[str]:
     return [
         format_row(
             {
                 "iteration": number,
-                "sim_steps": 1000 * (number + 1),
+                "sim_steps": (1000 + seed) * (number + 1),
                 "episodes": 5,
                 "return_mean": 200 * score,
                 "return_std": 1.0,
                 "length_mean": 50.0,
                 "score": score,
+                "wall_s": (2.0 + seed) * (number + 1),
                 "outcome": "accepted",
+                "mean_theta_score": mean_scores[number] if mean_scores is not None else None,
             }
         )
         for number, score in enumerate(scores)

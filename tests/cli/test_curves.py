@@ -123,6 +123,13 @@ def test_where_no_seed_is_complete_all_are_averaged_as_far_as_they_go(tmp_path: 
     assert labels(ax) == ["single path (n = 2 of 3)"]
 
 
+def test_a_search_is_drawn_by_the_score_of_its_mean(tmp_path: Path) -> None:
+    written(tmp_path, [1.0, 1.0], "algo=cem", mean_scores=[2.0, 3.0])
+    (ax,) = panels(tmp_path)
+    np.testing.assert_array_equal(thick(ax)[0].get_ydata(), [2.0, 3.0])
+    assert "the search mean's own score" in ax.get_figure().get_supxlabel()
+
+
 def test_settings_of_one_algorithm_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     for stepsize in (0.01, 0.03):
         written(tmp_path, [0.0, 1.0], f"algo.stepsize={stepsize}")

@@ -45,8 +45,12 @@ def test_wheel_holds_every_module_and_every_file_of_conf(wheel: Path) -> None:
     assert "trpo_repro/conf/config.yaml" in names
     for path in (CHECKOUT / "conf").rglob("*.yaml"):
         assert f"trpo_repro/conf/{path.relative_to(CHECKOUT / 'conf').as_posix()}" in names
-    for path in (CHECKOUT / "trpo_repro").rglob("*.py"):
+    for path in [
+        *(CHECKOUT / "trpo_repro").rglob("*.py"),
+        *(CHECKOUT / "trpo_repro").rglob("*.csv"),
+    ]:
         assert path.relative_to(CHECKOUT).as_posix() in names
+    assert "trpo_repro/report/paper/table2.csv" in names
     assert not [name for name in names if name.startswith(("tests/", "results/"))]
 
 

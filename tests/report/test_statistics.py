@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trpo_repro.report.statistics import bootstrap_band, mean_interval
+from trpo_repro.report.statistics import (
+    aligned,
+    bootstrap_band,
+    bootstrap_interval,
+    improvement_interval,
+    interquartile_mean,
+    mean_interval,
+    probability_of_improvement,
+)
 
 
 @pytest.mark.parametrize("count", [2, 5, 100])
@@ -53,3 +61,56 @@ def test_band_of_equal_seeds_has_no_width_and_repeats_exactly() -> None:
     np.testing.assert_allclose(low, np.arange(4.0))
     np.testing.assert_allclose(high, np.arange(4.0))
     np.testing.assert_array_equal(bootstrap_band(curves + 0.5), bootstrap_band(curves + 0.5))
+
+
+def test_iqm_is_the_mean_of_the_middle_half_counted_by_hand() -> None:
+    assert interquartile_mean(np.array([100.0, 1.0, 2.0, 3.0, -50.0])) == 2.0  # one off each end
+    eight = np.array([8.0, 1.0, 7.0, 2.0, 6.0, 3.0, 5.0, 40.0])
+    assert interquartile_mean(eight) == (3 + 5 + 6 + 7) / 4
+    assert interquartile_mean(np.array([1.0, 5.0])) == 3.0
+    np.testing.assert_array_equal(interquartile_mean(np.stack([eight, eight + 1])), [5.25, 6.25])
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 5), (10, 3), (1, 4)])
+def test_probability_of_improvement_is_mann_whitney_s_u_over_the_pairs(n: int, m: int) -> None:
+    rng = np.random.default_rng(n)
+    ours, others = rng.integers(0, 4, n).astype(float), rng.integers(0, 4, m).astype(float)  # ties
+    wanted = stats.mannwhitneyu(ours, others).statistic / (n * m)
+    assert probability_of_improvement(ours, others) == pytest.approx(wanted)
+    assert probability_of_improvement(others, ours) == pytest.approx(1 - wanted)
+
+
+def test_interval_of_the_improvement_resamples_each_side_by_itself() -> None:
+    rng = np.random.default_rng(4)
+    ours, others = rng.normal(0.5, 1, 8), rng.normal(0, 1, 6)
+    draws = [
+        stats.mannwhitneyu(rng.choice(ours, 8), rng.choice(others, 6)).statistic / 48
+        for _ in range(3000)
+    ]
+    wanted = np.quantile(draws, [0.025, 0.975])
+    assert improvement_interval(ours, others) == pytest.approx(tuple(wanted), abs=0.03)
+    assert improvement_interval(ours, others) == improvement_interval(ours, others)
+    assert improvement_interval(ours, others[:2]) is None
+
+
+def test_bootstrap_interval_of_the_mean_is_the_band_of_one_point() -> None:
+    values = np.random.default_rng(5).normal(size=7)
+    low, high = bootstrap_band(values[:, None])
+    found = bootstrap_interval(values, lambda draws: draws.mean(axis=-1))
+    assert found == pytest.approx((low[0], high[0]))
+    assert bootstrap_interval(values[:2], interquartile_mean) is None
+
+
+def test_curves_of_equal_abscissae_are_cut_to_the_shortest() -> None:
+    long, short = np.arange(4.0), np.arange(3.0)
+    grid, values = aligned([(long, long * 2), (short, short - 1)])
+    np.testing.assert_array_equal(grid, [0, 1, 2])
+    np.testing.assert_array_equal(values, [[0, 2, 4], [-1, 0, 1]])
+
+
+def test_other_curves_are_interpolated_where_all_of_them_are_known() -> None:
+    grid, values = aligned(
+        [(np.array([1.0, 2.0, 6.0]), np.array([1.0, 2.0, 6.0])), (np.arange(5.0), np.zeros(5))]
+    )
+    np.testing.assert_allclose(grid, [1, 2.5, 4])
+    np.testing.assert_allclose(values, [[1, 2.5, 4], [0, 0, 0]])

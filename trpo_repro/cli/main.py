@@ -94,6 +94,15 @@ def parser() -> argparse.ArgumentParser:
     curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")
     curves.add_argument("--output", default="learning-curves.png", help="the picture's path")
 
+    figures = command("figures", "draw Figure 4 and the stepsize sweep from stored results alone")
+    tables = command("tables", "write scores, parameters and times beside the paper's")
+    for name, report in (("figures", figures), ("tables", tables)):
+        report.add_argument("--results-dir", default="results", help="default: results")
+        report.add_argument("--output", help=f"folder; default: {name}/ of the results")
+        report.add_argument(
+            "--scale", choices=("bench", "paper"), default="bench", help="of the runs"
+        )
+
     bench = command("bench", "measure speed against the physics engine's own, as ratios")
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.add_argument("--quick", action="store_true", help="small sizes, for a first look")

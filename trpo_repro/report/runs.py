@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trpo_repro.errors import CheckpointError, ConfigError
 
@@ -40,6 +41,7 @@ COLUMNS = (
     "outcome",
 )
 """The columns that every `progress.csv` has, in this order; an algorithm may add others."""
+MEAN_SCORE = "mean_theta_score"
 ALWAYS_NUMBERS = ("iteration", "sim_steps", "return_mean", "score")
 SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
 """The parts of a configuration that decide results; their hash tells runs apart."""
@@ -59,6 +61,7 @@ class StoredRun:
         seed: The seed.
         config: The configuration as it was written.
         rows: One row an iteration, the whole and sound ones.
+        state: What the run says of itself: done, running, interrupted, failed.
         complete: Whether the run says that it is done and its rows are all there.
         problem: What is wrong with it; empty where nothing is.
     """
@@ -70,8 +73,35 @@ class StoredRun:
     seed: int
     config: dict[str, Any]
     rows: pd.DataFrame
+    state: str
     complete: bool
     problem: str
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Return versions, commit and machine; empty where they were not written."""
+        found = self.config.get("provenance")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def machine(self) -> str:
+        """Return the processor and the threads that it ran on."""
+        cpu, threads = (self.provenance.get(key, "unknown") for key in ("cpu", "threads"))
+        return f"{cpu}, threads: {threads}"
+
+    @property
+    def scored_by_mean(self) -> bool:
+        """Tell whether the rows hold the score of a search's mean: those of CEM and CMA-ES do."""
+        return MEAN_SCORE in self.rows and bool(np.isfinite(self.rows[MEAN_SCORE]).all())
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Return (T,) the score, reward per step of a full episode, of the policy one would keep.
+
+        CEM and CMA-ES keep their search's mean, not the members that are drawn around it.
+        """
+        column = MEAN_SCORE if self.scored_by_mean else "score"
+        return self.rows[column].to_numpy(np.float64)
 
 
 @dataclass(frozen=True)
@@ -80,11 +110,28 @@ class Collection:
 
     Attributes:
         runs: The runs, in order of task, algorithm, identity and seed.
-        complaints: One line for each run that is unfinished, damaged or unreadable.
+        unreadable: The folders of which nobody knows what they are, and why.
     """
 
     runs: list[StoredRun]
-    complaints: list[str]
+    unreadable: dict[Path, str]
+
+    @property
+    def complaints(self) -> list[str]:
+        """Return one line for each run that is unreadable, unfinished or damaged."""
+        lost = [f"{folder}: not shown: {why}" for folder, why in self.unreadable.items()]
+        return lost + [f"{run.path}: {run.problem}" for run in self.runs if run.problem]
+
+    def at(self, scale: str) -> Collection:
+        """Return the runs of one scale.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        runs = [run for run in self.runs if run.config.get("scale") == scale]
+        if not runs:
+            raise ConfigError(f"no run is of scale={scale}", fix="name another: --scale")
+        return Collection(runs, self.unreadable)
 
 
 def collect(paths: Sequence[Path]) -> Collection:
@@ -94,24 +141,21 @@ def collect(paths: Sequence[Path]) -> Collection:
         ConfigError: A path is no folder, or no run is below any of them.
         CheckpointError: Runs there are, but none can be read.
     """
-    runs, complaints = [], []
+    runs, unreadable = [], {}
     folders = _run_folders(paths)
     for folder in folders:
         try:
-            run = read_run(folder)
+            runs.append(read_run(folder))
         except (CheckpointError, OSError) as error:
-            complaints.append(f"{folder}: not shown: {error}")
-            continue
-        runs.append(run)
-        if run.problem:
-            complaints.append(f"{folder}: {run.problem}")
+            unreadable[folder] = str(error)
+    runs.sort(key=lambda run: (run.task, run.algorithm, run.identity, run.seed))
+    found = Collection(runs, unreadable)
     if not runs:
         raise CheckpointError(
-            f"none of {len(folders)} runs can be read; the first: {complaints[0]}",
+            f"none of {len(folders)} runs can be read; the first: {found.complaints[0]}",
             fix="train again, with run --restart",
         )
-    runs.sort(key=lambda run: (run.task, run.algorithm, run.identity, run.seed))
-    return Collection(runs, complaints)
+    return found
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -131,7 +175,7 @@ def read_run(folder: Path) -> StoredRun:
         raise CheckpointError(f"not the configuration of a run: {error}", where=where) from error
     rows, damage = read_progress(folder / "progress.csv")
     state = _state(folder / "status.json")
-    complete = state == "done" and not damage and len(rows) >= iterations
+    complete = state == "done" and not damage and len(rows) >= max(1, iterations)
     unfinished = "" if complete else f"{state} with {len(rows)} of {iterations} iterations"
     return StoredRun(
         path=folder,
@@ -141,6 +185,7 @@ def read_run(folder: Path) -> StoredRun:
         seed=seed,
         config=config,
         rows=rows,
+        state=state,
         complete=complete,
         problem="; ".join(filter(None, [unfinished, damage])),
     )

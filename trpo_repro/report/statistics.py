@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+from scipy.stats import trim_mean
 
 LEVEL = 0.95
+ENDS = (0.5 - LEVEL / 2, 0.5 + LEVEL / 2)
 RESAMPLES = 2000
+SEEDS_FOR_BAND = 3
+"""Fewer seeds have no bootstrap interval: it would be their range at best."""
 
 
 class Interval(NamedTuple):
@@ -46,5 +51,93 @@ def bootstrap_band(curves: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[n
     picked = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
     # Means as a product with how often each seed was drawn: (resamples, n) by (n, T).
     weights = np.stack([np.bincount(row, minlength=count) for row in picked]) / count
-    low, high = np.quantile(weights @ curves, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2], axis=0)
+    low, high = np.quantile(weights @ curves, ENDS, axis=0)
     return low, high
+
+
+def bootstrap_interval(
+    values: NDArray[Any], statistic: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Interval | None:
+    """Return the percentile bootstrap interval of a statistic of (n,) `values`.
+
+    Args:
+        values: (n,) one number a seed.
+        statistic: Takes (resamples, n) to (resamples,).
+
+    Returns:
+        The interval; None below `SEEDS_FOR_BAND` seeds.
+    """
+    if len(values) < SEEDS_FOR_BAND:
+        return None
+    return _ends(statistic(_resampled(values, np.random.default_rng(0))))
+
+
+def interquartile_mean(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean of the middle half along the last axis (IQM; Agarwal et al. 2021)."""
+    return np.asarray(trim_mean(values, 0.25, axis=-1), np.float64)
+
+
+def probability_of_improvement(ours: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
+    """Return P(X > Y) + P(X = Y)/2 over all pairs of seeds: the Mann-Whitney U over n m.
+
+    Args:
+        ours: (..., n) values of X.
+        others: (..., m) values of Y.
+
+    Returns:
+        (...,) probabilities.
+    """
+    difference = ours[..., :, None] - others[..., None, :]
+    return np.asarray((0.5 + 0.5 * np.sign(difference)).mean(axis=(-2, -1)))
+
+
+def improvement_interval(ours: NDArray[Any], others: NDArray[Any]) -> Interval | None:
+    """Return the stratified bootstrap interval of the probability of improvement.
+
+    The seeds of each algorithm are resampled among themselves.
+
+    Args:
+        ours: (n,) values of X.
+        others: (m,) values of Y.
+
+    Returns:
+        The interval; None where either has fewer than `SEEDS_FOR_BAND` seeds.
+    """
+    if min(len(ours), len(others)) < SEEDS_FOR_BAND:
+        return None
+    rng = np.random.default_rng(0)
+    return _ends(probability_of_improvement(_resampled(ours, rng), _resampled(others, rng)))
+
+
+def aligned(
+    curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return curves on one grid, so that they can be averaged point by point.
+
+    Seeds whose abscissae agree, as iterations do, are cut to the shortest. Others (simulated steps,
+    seconds) are interpolated linearly on as many even points as the shortest has, from the latest
+    beginning to the earliest end: nothing is extrapolated.
+
+    Args:
+        curves: For each of n seeds (T_i,) rising abscissae and (T_i,) values.
+
+    Returns:
+        (T,) the grid and (n, T) the values on it.
+    """
+    length = min(len(x) for x, _ in curves)
+    grid = curves[0][0][:length]
+    if all(np.array_equal(x[:length], grid) for x, _ in curves):
+        return grid, np.stack([y[:length] for _, y in curves])
+    grid = np.linspace(max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves), length)
+    return grid, np.stack([np.interp(grid, x, y) for x, y in curves])
+
+
+def _resampled(values: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Return (resamples, n) draws from (n,) `values` with replacement."""
+    return values[rng.integers(len(values), size=(RESAMPLES, len(values)))]
+
+
+def _ends(draws: NDArray[Any]) -> Interval:
+    """Return the ends of the 95% of (resamples,) `draws` in the middle."""
+    low, high = np.quantile(draws, ENDS)
+    return Interval(float(low), float(high))

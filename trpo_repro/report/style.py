@@ -76,7 +76,7 @@ SETTINGS: dict[Any, Any] = {
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
 }
-PANEL = (3.4, 2.6)  # inches
+GREY = "#555555"
 BAND = 0.18  # opacity
 THIN: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.45}
 """How a single seed is drawn."""
