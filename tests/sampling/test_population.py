@@ -29,13 +29,13 @@ def test_each_row_follows_its_own_parameters():
                 np.testing.assert_allclose(together[row : row + 1], alone, rtol=1e-5, atol=1e-6)
 
 
-def population(threads):
+def population(threads, steps=18_000):
     simulator = make_task("cartpole", horizon=200)
     policy = Policy(4, simulator.actions, hidden_sizes=[], initial_std=1.0)
     rng = np.random.default_rng(0)
     thetas = rng.normal(size=(60, policy.parameter_count)).astype(np.float32)
     sampler = PopulationSampler(simulator, policy, Workers(threads), greedy=True)
-    return sampler.batch(thetas, Normaliser.identity(4), streams, steps=18_000)
+    return sampler.batch(thetas, Normaliser.identity(4), streams, steps=steps)
 
 
 def test_members_spend_their_share_in_whole_episodes():
@@ -52,3 +52,13 @@ def test_threads_do_not_move_a_bit():
     one, two = population(1), population(2)
     for name in one.__dataclass_fields__:
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_several_simulators_of_a_member_share_its_steps_and_judge_it_together():
+    few, many = population(1), population(1, steps=60 * 200 * 2 * 3)  # three simulators each
+    assert len(many.observations) == many.steps.sum() < 1.1 * 60 * 200 * 2 * 3
+    assert (many.episodes >= 3).all()
+    usual = many.steps / many.episodes
+    assert (many.steps + 3 * usual > 200 * 2 * 3).all()
+    # More episodes of the same members: the same returns, but for the luck of the resets.
+    assert np.corrcoef(few.returns, many.returns)[0, 1] > 0.9

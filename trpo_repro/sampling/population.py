@@ -1,9 +1,10 @@
 """Episodes of many policies at once: what the derivative-free methods sample.
 
-Every member of a population has a simulator of its own and an equal share of the iteration's
-steps; it plays whole episodes one after the other while another of its usual length still fits,
-and one in any case. So a population costs what any other batch costs, and short-lived members are
-judged by more episodes than long-lived ones.
+Every member of a population has an equal share of the iteration's steps, and one simulator, or
+several with an equal part of its share where that is many episodes long. A simulator plays whole
+episodes one after the other while another of its usual length still fits, and one in any case. So a
+population costs what any other batch costs, and short-lived members are judged by more episodes
+than long-lived ones.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from trpo_repro.types import Floats, Simulator, States
 
 NOISE_STEPS = 64
 ROWS_PER_GROUP = 25
+MOST_SIMULATORS = 4  # of one member
+EPISODES = 2  # full ones that a simulator's part of a share holds at least, where there are several
 MOST_GROUPS = 8
 
 
@@ -91,33 +94,36 @@ class PopulationSampler:
             return self._sample_group(task)
 
     def _sample_group(self, task: PopulationTask) -> PopulationBatch:
-        thetas, normaliser, simulator = task.thetas, task.normaliser, self.simulator
+        normaliser, simulator = task.normaliser, self.simulator
+        each = int(task.share // (EPISODES * simulator.horizon))
+        each = max(1, min(MOST_SIMULATORS, each))
+        thetas = np.repeat(task.thetas, each, axis=0)
         count = len(thetas)
         resets, noise_stream = task.streams("reset", task.group), task.streams("noise", task.group)
-        ledger = _Ledger(count, task.share)
-        member, age = np.arange(count), np.zeros(count, np.int64)
+        ledger = _Ledger(count, task.share / each)
+        seat, age = np.arange(count), np.zeros(count, np.int64)  # a seat is one simulator's place
         states, act = simulator.reset(count, resets), self.policy.actors(thetas, greedy=self.greedy)
         seen: list[NDArray[np.float32]] = []
         step = 0
-        while len(member):
+        while len(seat):
             if step % NOISE_STEPS == 0:
                 noise = self.policy.distribution.noise(noise_stream, (NOISE_STEPS, count))
             observations = simulator.observe(states)
-            actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(member)])
+            actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(seat)])
             states, rewards, terminated = simulator.step(states, actions)
             seen.append(observations)
-            ledger.add(member, rewards)
+            ledger.add(seat, rewards)
             age += 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
             if ended.any():
-                again = ledger.finish(member, age, ended)
+                again = ledger.finish(seat, age, ended)
                 states, age = self._restart(states, age, again, resets)
                 keep = ~ended | again
                 if not keep.all():
-                    states, age, member = states[keep], age[keep], member[keep]
-                    act = self.policy.actors(thetas[member], greedy=self.greedy)
-        return ledger.result(np.concatenate(seen))
+                    states, age, seat = states[keep], age[keep], seat[keep]
+                    act = self.policy.actors(thetas[seat], greedy=self.greedy)
+        return ledger.result(each, np.concatenate(seen))
 
     def _restart(
         self,
@@ -153,31 +159,31 @@ class PopulationTask:
 
 
 class _Ledger:
-    """What each member has earned and spent."""
+    """What the simulator of each seat has earned and spent."""
 
     def __init__(self, count: int, share: float) -> None:
         self.share = share
         self.total = np.zeros(count)
         self.episodes, self.steps = np.zeros(count, np.int64), np.zeros(count, np.int64)
 
-    def add(self, member: NDArray[np.int64], rewards: Floats) -> None:
+    def add(self, seat: NDArray[np.int64], rewards: Floats) -> None:
         """Book one step's rewards."""
-        self.total[member] += rewards
+        self.total[seat] += rewards
 
     def finish(
-        self, member: NDArray[np.int64], age: NDArray[np.int64], ended: NDArray[np.bool_]
+        self, seat: NDArray[np.int64], age: NDArray[np.int64], ended: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Book the episodes that `ended`; return which rows have room for one more."""
-        rows = member[ended]
+        rows = seat[ended]
         self.episodes[rows] += 1
         self.steps[rows] += age[ended]
         usual = self.steps[rows] / self.episodes[rows]
-        again = np.zeros(len(member), np.bool_)
+        again = np.zeros(len(seat), np.bool_)
         again[ended] = self.steps[rows] + usual <= self.share
         return again
 
-    def result(self, observations: NDArray[np.float32]) -> PopulationBatch:
-        """Return the members' means.
+    def result(self, each: int, observations: NDArray[np.float32]) -> PopulationBatch:
+        """Return the members' means, `each` seats in a row being one member's.
 
         Raises:
             SimulationDiverged: A member met a number that is none.
@@ -186,7 +192,11 @@ class _Ledger:
         if not good.all():
             raise SimulationDiverged(
                 "the simulation gave a reward that is not finite",
-                where=f"member {int(np.flatnonzero(~good)[0])} of its group",
+                where=f"member {int(np.flatnonzero(~good)[0]) // each} of its group",
                 fix="use a smaller task.timestep",
             )
-        return PopulationBatch(self.total / self.episodes, self.episodes, self.steps, observations)
+        total, episodes, steps = (
+            column.reshape(-1, each).sum(axis=1)
+            for column in (self.total, self.episodes, self.steps)
+        )
+        return PopulationBatch(total / episodes, episodes, steps, observations)
