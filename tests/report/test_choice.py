@@ -46,6 +46,13 @@ def test_only_complete_runs_decide(tmp_path: Path) -> None:
     assert (choice.group.stepsize, choice.shown) == (0.03, True)
 
 
+def test_a_stepsize_that_made_a_seed_fail_stands_behind_those_that_did_not(tmp_path: Path) -> None:
+    sweep(tmp_path, {0.03: [1.0, 1.0], 0.1: [9.0]})
+    overrides = ("algo=natural_gradient", "algo.stepsize=0.1", "seed=1")
+    written(tmp_path, [9.0] * 3, *overrides, state="failed", iterations=12)
+    assert only(tmp_path).group.stepsize == 0.03
+
+
 def test_failed_seeds_are_counted(tmp_path: Path) -> None:
     for seed in range(5):
         state = {3: "failed", 4: "running"}.get(seed, "done")

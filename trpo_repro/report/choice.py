@@ -66,7 +66,8 @@ def choose(groups: Sequence[Group]) -> Choice:
 
     Settings that differ in the stepsize alone are one sweep. Of several sweeps (a single setting is
     one too) that with most complete runs counts, ties broken by the best final score. Within it the
-    stepsize of the highest mean final score over complete runs is shown.
+    stepsize of the highest mean final score over complete runs is shown; one that made a seed fail
+    stands behind all that did not.
     """
     sweeps: dict[str, list[Group]] = {}
     for group in groups:
@@ -78,6 +79,6 @@ def choose(groups: Sequence[Group]) -> Choice:
 
     sweep = max(sweeps.values(), key=evidence)
     sweep.sort(key=lambda group: group.stepsize or 0.0)
-    best = max(sweep, key=lambda group: group.final)
+    best = max(sweep, key=lambda group: (bool(group.complete), not group.failed, group.final))
     others = itertools.chain.from_iterable(s for s in sweeps.values() if s is not sweep)
     return Choice(best, tuple(sweep), tuple(others))

@@ -37,18 +37,24 @@ def package_version(name: str) -> str | None:
 
 
 def git_commit() -> str | None:
-    """Return the commit of the checkout that this code runs from, `+` behind it if edited."""
+    """Return the commit of the checkout that this code runs from.
+
+    A `+` behind it says that the code or its settings were edited since; what a run changes below
+    `results/` is no edit.
+    """
     source = Path(trpo_repro.__file__).parent
     # No optional locks: a training run must never get in the way of somebody's commit.
     git = ["git", "--no-optional-locks", "-C", str(source)]
-    command = [*git, "describe", "--always", "--abbrev=12", "--dirty=+"]
+    describe = [*git, "describe", "--always", "--abbrev=12"]
     try:
         tracked = [*git, "ls-files", "--error-unmatch", "__init__.py"]
         subprocess.run(tracked, capture_output=True, check=True)
-        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        commit = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+        changes = [*git, "diff", "--quiet", "HEAD", "--", ".", "../conf"]
+        edited = subprocess.run(changes, capture_output=True, check=False).returncode != 0
     except (OSError, subprocess.CalledProcessError):
         return None  # an installed package has no commit; its version stands beside this
-    return result.stdout.strip()
+    return commit + "+" * edited
 
 
 def cpu_model() -> str:
