@@ -98,7 +98,7 @@ def other_algorithms(setup: Setup) -> list[Measurement]:
         algorithm = build_algorithm(setup.compose(overrides))
         actions[algo] = _own_sampling(algorithm, _begun_at(algorithm, arrays))
     with closing(replayer):
-        figures = in_turn(actions, 1)
+        figures = in_turn(actions, setup.rounds)
     return [
         against(
             f"sampling, {algo}, hopper {short(setup.paper_steps)}, {policy}",
