@@ -1,0 +1,147 @@
+"""The tables of `trpo-repro theory`: what was checked, and how small Algorithm 1's steps are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from trpo_repro.report.table import Table
+from trpo_repro.theory.algorithm_1 import DELTA, PATIENCE, SHARE, Race
+from trpo_repro.theory.check import TOLERANCE, Check
+from trpo_repro.theory.mdp import Array
+
+ATTAINED = 1e-9
+"""A bound whose slack is smaller is said to be attained."""
+Verdicts = Mapping[str, Sequence[Check]]
+"""The checks by family of MDPs: `random` and `worst case`."""
+
+
+def checks(verdicts: Verdicts, source: str) -> Table:
+    """Return one row a claim: MDPs, violations, slack.
+
+    Args:
+        verdicts: The checks, the same ones in the same order for each family.
+        source: Seed and commit, for the notes.
+    """
+    notes = (
+        "Slack of a bound x ≤ b is 1 − x/b: 0 where it is attained, below 0 where it fails, above 1 "
+        "where x is negative. An identity has the difference of its sides instead, in units of the "
+        "largest value that the quantity can take; tightest is then the greatest.",
+        f"A violation is an excess above {TOLERANCE:g} of those units (1e-9 of the gain for "
+        "Algorithm 1's maximum). Slack is not taken where the whole bound is smaller.",
+        "Worst case: two constructions and a search, `trpo_repro/theory/worst_case.py`.",
+        "† printed in Lemma 3 but not used in its proof, and false: the violations are the finding.",
+        source,
+    )
+    shown = [_shown(of_claim) for of_claim in zip(*verdicts.values(), strict=True)]
+    numbers = [
+        {"family": family, **row(check)} for family, all_ in verdicts.items() for check in all_
+    ]
+    title = "The paper's theory on finite MDPs"
+    return Table(title, pd.DataFrame(numbers), pd.DataFrame(shown), notes)
+
+
+def row(check: Check) -> dict[str, object]:
+    """Return a check's numbers."""
+    return {
+        "claim": check.claim,
+        "equation": check.equation,
+        "kind": "identity" if check.identity else "bound",
+        "misprint": check.misprint,
+        "mdps": len(check.slack),
+        "violations": len(check.violations),
+        "tightest_slack": check.tightest,
+        "median_slack": check.median,
+        "tolerance": check.tolerance,
+    }
+
+
+def violations(verdicts: Verdicts) -> pd.DataFrame:
+    """Return one row for every MDP on which a claim fails, misprints included."""
+    columns = ["family", "claim", "equation", "mdp", "slack", "excess"]
+    rows = [
+        (family, check.claim, check.equation, mdp, check.slack[mdp], check.excess[mdp])
+        for family, all_ in verdicts.items()
+        for check in all_
+        for mdp in check.violations
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def steps(race: Race, source: str) -> Table:
+    """Return one row a discount: Algorithm 1 beside the trust region.
+
+    Args:
+        race: How long both took.
+        source: Seed and commit, for the notes.
+    """
+    numbers = pd.DataFrame([_pace(race, discount) for discount in np.unique(race.discount)])
+    shown = pd.DataFrame([_shown_pace(row) for row in numbers.to_dict("records")])
+    unfinished = int((~race.algorithm_1.reached).sum() + (~race.trust_region.reached).sum())
+    notes = (
+        f"From the uniform policy to {SHARE:.0%} of what the optimal policy gains; the trust region "
+        f"is Eq. 11 with δ = {DELTA}, both steps are exact. Median, and least to greatest.",
+        f"{unfinished} of {2 * len(race.discount)} were not there after {PATIENCE} steps and are "
+        "extrapolated at the pace of their last step.",
+        "First gain: by the first step, as a share of all there is to gain.",
+        source,
+    )
+    return Table("Algorithm 1 against the trust region", numbers, shown, notes)
+
+
+def _pace(race: Race, discount: float) -> dict[str, float]:
+    """Return the numbers at one discount."""
+    here = race.discount == discount
+    found: dict[str, float] = {"discount": discount, "mdps": int(here.sum())}
+    for name, pace in (("algorithm_1", race.algorithm_1), ("trust_region", race.trust_region)):
+        taken = np.ceil(pace.steps[here])
+        found[f"{name}_steps_median"] = float(np.median(taken))
+        found[f"{name}_steps_least"] = float(taken.min())
+        found[f"{name}_steps_greatest"] = float(taken.max())
+        found[f"{name}_extrapolated"] = int((~pace.reached[here]).sum())
+        found[f"{name}_first_kl_median"] = float(np.median(pace.first_kl[here]))
+        found[f"{name}_first_gain_median"] = float(np.median(pace.first_gain[here]))
+    ratio: Array = race.algorithm_1.steps[here] / race.trust_region.steps[here]
+    return {**found, "steps_ratio_median": float(np.median(ratio))}
+
+
+def _shown_pace(row: Mapping[str, float]) -> dict[str, str]:
+    def taken(name: str) -> str:
+        ends = f"{row[f'{name}_steps_least']:.0f} to {row[f'{name}_steps_greatest']:.0f}"
+        return f"{row[f'{name}_steps_median']:.4g} ({ends})"
+
+    return {
+        "γ": f"{row['discount']:g}",
+        "MDPs": f"{row['mdps']}",
+        "steps, Algorithm 1": taken("algorithm_1"),
+        "steps, trust region": taken("trust_region"),
+        "ratio": f"{row['steps_ratio_median']:.3g}",
+        "first max KL, Algorithm 1": f"{row['algorithm_1_first_kl_median']:.2g}",
+        "trust region": f"{row['trust_region_first_kl_median']:.2g}",
+        "first gain, Algorithm 1": f"{row['algorithm_1_first_gain_median']:.2%}",
+        "of the trust region": f"{row['trust_region_first_gain_median']:.2%}",
+    }
+
+
+def _shown(of_claim: Sequence[Check]) -> dict[str, str]:
+    """Return one line of the table: the same claim on random and on worst-case MDPs."""
+    random, worst = of_claim
+    return {
+        "claim": random.claim + " †" * random.misprint,
+        "equation": random.equation,
+        "MDPs": f"{len(random.slack)}",
+        "violations": f"{len(random.violations)}",
+        "tightest": _slack(random, random.tightest),
+        "median": _slack(random, random.median),
+        "worst-case MDPs": f"{len(worst.slack)}",
+        "their violations": f"{len(worst.violations)}",
+        "their tightest": _slack(worst, worst.tightest),
+    }
+
+
+def _slack(check: Check, value: float) -> str:
+    if check.identity:
+        return f"{value:.1e}"
+    return "attained" if abs(value) < ATTAINED else f"{value:.4f}"
