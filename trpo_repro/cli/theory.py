@@ -35,6 +35,7 @@ def main(options: argparse.Namespace) -> int:
     """
     begin, seed = time.perf_counter(), options.seed
     about = {"mdps": options.mdps, "seed": seed, "git_commit": git_commit()}
+    sidecar = {key: about[key] for key in ("seed", "git_commit")}
     source = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about.items()) + "."
     console = Console(stderr=True, highlight=False)
     with console.status(f"checking {options.mdps} random MDPs"):
@@ -45,7 +46,7 @@ def main(options: argparse.Namespace) -> int:
     with console.status("running Algorithm 1 against the trust region"):
         tables = {"checks": checks(verdicts, source), "steps": steps(race(seed), source)}
     with our_style():
-        contents = picture_files("bound", bound_figure.draw(seed), about)
+        contents = picture_files("bound", bound_figure.draw(seed), sidecar)
     for name, table in tables.items():
         contents |= files(name, table)
     failures = violations(verdicts)
@@ -65,7 +66,13 @@ def _show(tables: dict[str, Table], seconds: float) -> None:
     """Print the tables for a person."""
     console = Console(highlight=False)
     for table in tables.values():
-        rows = Rows(title=table.title, title_justify="left", box=None, header_style="bold")
+        rows = Rows(
+            title=table.title,
+            title_justify="left",
+            box=None,
+            header_style="bold",
+            padding=(0, 1, 0, 0),
+        )
         for number, heading in enumerate(table.shown.columns):
             rows.add_column(heading, justify="right" if number > 1 else "left")
         for cells in table.shown.to_numpy().tolist():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +17,7 @@ from trpo_repro.theory.along_step import DISCOUNT, SIZE, AlongStep, along_step
 from trpo_repro.theory.mdp import Array
 
 POINTS = 401
-CURVES = {
+CURVES: dict[str, tuple[str, str, Literal["-", "--", "-."]]] = {
     "true": ("true η", "#000000", "-"),
     "surrogate": ("surrogate L", "#0072B2", "--"),
     "mixture_bound": ("lower bound, Eq. 6", "#009E73", "-."),

@@ -27,8 +27,8 @@ SHARE = 0.9  # of the way from the uniform policy to the optimum
 PATIENCE = 3000  # iterations after which the rest is extrapolated
 ACCURACY = 1e-9
 """Of the inner maximum, relative to what it gains."""
-MAXIMUM = "Algorithm 1's maximum, by duality"
-GAIN = "Algorithm 1 gains what M promises, at least 0"
+MAXIMUM = "Algorithm 1's maximum"
+GAIN = "Algorithm 1's gain ≥ M's ≥ 0"
 _Algorithm = Callable[[MDPs, Array], Step]
 
 

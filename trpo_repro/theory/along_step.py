@@ -8,7 +8,7 @@ import numpy as np
 
 from trpo_repro.theory.bounds import MIXTURE, mixture, theorem_1_penalty
 from trpo_repro.theory.instances import random_mdps
-from trpo_repro.theory.mdp import Array, MDPs, Pair, greedy
+from trpo_repro.theory.mdp import Array, MDPs, Pair, dot, greedy
 
 SIZE = (5, 3)  # states, actions
 DISCOUNT = 0.9
@@ -48,7 +48,7 @@ def along_step(seed: int, alpha: Array) -> AlongStep:
     towards = greedy(pair.advantages)
     mixed = mixture(pair, towards)
     gain = mixed.surrogate - mixed.old_return
-    epsilon = np.abs(np.einsum("nsa,nsa->ns", towards, pair.advantages)).max(-1)
+    epsilon = np.abs(dot(towards, pair.advantages)).max(-1)
     mixture_penalty = MIXTURE * epsilon * DISCOUNT / (1 - DISCOUNT) ** 2 * alpha**2  # Eq. (6)
     return AlongStep(
         alpha=alpha,

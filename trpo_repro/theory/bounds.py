@@ -1,4 +1,4 @@
-"""Section 2's identities and bounds, Theorem 1 and Eq. (9), each as a check of a pair of policies."""
+"""Section 2's identities and bounds, Theorem 1, Eq. (9) and App. B, as checks of a pair."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from trpo_repro.theory.mdp import (
     Array,
     MDPs,
     Pair,
+    dot,
     expected_return,
     greedy,
     kl_divergence,
@@ -30,13 +31,20 @@ COMPLEX_STEP = 1e-20
 
 def return_unit(mdps: MDPs) -> Array:
     """Return the largest size of L: Σ ρ = 1/(1 − γ) times |r| / (1 − γ), shape (n,)."""
-    return np.abs(mdps.rewards).max(-1) / (1 - mdps.discount) ** 2
+    return advantage_unit(mdps) / (1 - mdps.discount)
+
+
+def advantage_unit(mdps: MDPs) -> Array:
+    """Return the largest size of a value, |r| / (1 − γ), shape (n,)."""
+    unit: Array = np.abs(mdps.rewards).max(-1) / (1 - mdps.discount)
+    return unit
 
 
 def theorem_1_penalty(pair: Pair, squared_distance: Array) -> Array:
     """Return 4εγ / (1 − γ)² times α², or C times KL; shape (n,)."""
     discount = pair.mdps.discount
-    return THEOREM_1 * pair.epsilon * discount / (1 - discount) ** 2 * squared_distance
+    penalty: Array = THEOREM_1 * pair.epsilon * discount / (1 - discount) ** 2 * squared_distance
+    return penalty
 
 
 def mixture(pair: Pair, towards: Array) -> Pair:
@@ -46,27 +54,28 @@ def mixture(pair: Pair, towards: Array) -> Pair:
     return Pair(pair.mdps, pair.old, new, pair.mixing)
 
 
-def section_2_and_3(pair: Pair, rng: np.random.Generator) -> list[Check]:
-    """Return the checks of everything that is said about one pair without looking at time."""
+def section_2(pair: Pair, rng: np.random.Generator) -> list[Check]:
+    """Return the checks of Eq. (2), (4) and (6)."""
     return [
         policy_difference(pair),
         first_order_value(pair),
         first_order_gradient(pair, rng),
-        mixture_bound(pair, greedy(pair.advantages), "the greedy π′"),
+        mixture_bound(pair, greedy(pair.advantages), "greedy π′"),
         mixture_bound(pair, pair.new, "any π′"),
-        theorem_1(pair),
-        pollard(pair),
-        kl_bound(pair),
-        *perturbation(pair),
     ]
+
+
+def section_3(pair: Pair) -> list[Check]:
+    """Return the checks of Theorem 1, of its form with KL and of App. B, which proves it again."""
+    return [theorem_1(pair), pollard(pair), kl_bound(pair), *perturbation(pair)]
 
 
 def policy_difference(pair: Pair) -> Check:
     """Check η(π̃) = η(π) + Σ_s ρ_π̃(s) Ā(s)."""
     new_visits = visits(pair.mdps, pair.new)
-    right = pair.old_return + np.einsum("ns,ns->n", new_visits, pair.expected_advantages)  # Eq. (2)
+    right = pair.old_return + dot(new_visits, pair.expected_advantages)  # Eq. (2)
     unit = return_unit(pair.mdps)
-    return identity("policy difference, over states", "Eq. 2", pair.new_return, right, unit)
+    return identity("policy difference, by states", "Eq. 2", pair.new_return, right, unit)
 
 
 def first_order_value(pair: Pair) -> Check:
@@ -83,18 +92,18 @@ def first_order_gradient(pair: Pair, rng: np.random.Generator) -> Check:
         logits = np.log(pair.old)
     moved = softmax(logits + 1j * COMPLEX_STEP * direction)
     surrogate = Pair(pair.mdps, pair.old, moved, pair.mixing).surrogate
-    slopes = [x.imag / COMPLEX_STEP for x in (surrogate, expected_return(pair.mdps, moved))]
+    left, right = (x.imag / COMPLEX_STEP for x in (surrogate, expected_return(pair.mdps, moved)))
     unit = return_unit(pair.mdps) * np.abs(direction).max((-1, -2))
-    return identity("∇L = ∇η at the old policy", "Eq. 4", *slopes, unit)  # Eq. (4)
+    return identity("∇L = ∇η at the old policy", "Eq. 4", left, right, unit)
 
 
 def mixture_bound(pair: Pair, towards: Array, which: str) -> Check:
     """Check η ≥ L − 2εγ/(1 − γ)² α² for the mixture with `towards`."""
     mixed, discount = mixture(pair, towards), pair.mdps.discount
-    epsilon = np.abs(np.einsum("nsa,nsa->ns", towards, pair.advantages)).max(-1)
+    epsilon = np.abs(dot(towards, pair.advantages)).max(-1)
     penalty = MIXTURE * epsilon * discount / (1 - discount) ** 2 * pair.mixing**2  # Eq. (6)
     lost = mixed.surrogate - mixed.new_return
-    return bound(f"mixture with {which}", "Eq. 6", lost, penalty, return_unit(pair.mdps))
+    return bound(f"mixture, {which}", "Eq. 6", lost, penalty, return_unit(pair.mdps))
 
 
 def theorem_1(pair: Pair) -> Check:
@@ -114,7 +123,7 @@ def kl_bound(pair: Pair) -> Check:
     """Check η(π̃) ≥ L_π(π̃) − C D_KL^max(π, π̃)."""
     penalty = theorem_1_penalty(pair, pair.kl_max)  # Eq. (9)
     lost = pair.surrogate - pair.new_return
-    return bound("Theorem 1 with KL", "Eq. 9", lost, penalty, return_unit(pair.mdps))
+    return bound("Theorem 1 by KL", "Eq. 9", lost, penalty, return_unit(pair.mdps))
 
 
 def perturbation(pair: Pair) -> list[Check]:
@@ -127,12 +136,12 @@ def perturbation(pair: Pair) -> list[Check]:
     chain = state_transitions(mdps, pair.old)
     change = state_transitions(mdps, pair.new) - chain  # Δ
     changed_value = np.einsum("nst,nt->ns", change, values(mdps, pair.old))  # Δ v
-    first = discount * np.einsum("ns,ns->n", pair.old_visits, changed_value)
+    first = discount * dot(pair.old_visits, changed_value)
     again = np.einsum("nst,nt->ns", change, solve_discounted(mdps, chain, changed_value))  # Δ G Δ v
-    second = discount**2 * np.einsum("ns,ns->n", visits(mdps, pair.new), again)
+    second = discount**2 * dot(visits(mdps, pair.new), again)
     gain, unit = pair.new_return - pair.old_return, return_unit(mdps)
     surrogate_gain = pair.surrogate - pair.old_return
     return [
-        identity("perturbation to second order", "Eq. 49", gain, first + second, unit),
+        identity("perturbation, second order", "Eq. 49", gain, first + second, unit),
         identity("its first order is L's gain", "Eq. 50", surrogate_gain, first, unit),
     ]

@@ -13,8 +13,7 @@ DISCOUNTS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 def softmax(logits: Array) -> Array:
     """Return exp(logits) normalised over the last axis; complex logits are welcome."""
-    weights = np.exp(logits - logits.real.max(-1, keepdims=True))
-    return weights / weights.sum(-1, keepdims=True)
+    return _normalised(np.exp(logits - logits.real.max(-1, keepdims=True)))
 
 
 def random_mdps(rng: np.random.Generator, discounts: Array, states: int, actions: int) -> MDPs:
@@ -54,4 +53,5 @@ def random_families(seed: int, count: int) -> list[Pair]:
 
 
 def _normalised(weights: Array) -> Array:
-    return weights / weights.sum(-1, keepdims=True)
+    share: Array = weights / weights.sum(-1, keepdims=True)
+    return share

@@ -38,9 +38,16 @@ class MDPs:
         return len(self.discount)
 
 
+def dot(left: Array, right: Array) -> Array:
+    """Return Σ left · right over the last axis: over actions of (n, s, a), over states of (n, s)."""
+    total: Array = (left * right).sum(-1)
+    return total
+
+
 def state_transitions(mdps: MDPs, policy: Array) -> Array:
     """Return P_π(t|s) = Σ_a π(a|s) P(t|s, a), shape (n, s, t)."""
-    return np.einsum("nsa,nsat->nst", policy, mdps.transitions)
+    chain: Array = np.einsum("nsa,nsat->nst", policy, mdps.transitions)
+    return chain
 
 
 def solve_discounted(mdps: MDPs, chain: Array, right: Array) -> Array:
@@ -71,7 +78,7 @@ def visits(mdps: MDPs, policy: Array) -> Array:
 
 def expected_return(mdps: MDPs, policy: Array) -> Array:
     """Return η(π) = Σ_s ρ₀(s) V_π(s), shape (n,)."""
-    return np.einsum("ns,ns->n", mdps.start, values(mdps, policy))
+    return dot(mdps.start, values(mdps, policy))
 
 
 def advantages(mdps: MDPs, policy: Array) -> Array:
@@ -84,12 +91,14 @@ def advantages(mdps: MDPs, policy: Array) -> Array:
 
 def greedy(advantage: Array) -> Array:
     """Return the deterministic policy argmax_a A(s, a), shape (n, s, a)."""
-    return np.eye(advantage.shape[-1])[advantage.argmax(-1)]
+    policy: Array = np.eye(advantage.shape[-1])[advantage.argmax(-1)]
+    return policy
 
 
 def total_variation(p: Array, q: Array) -> Array:
     """Return D_TV(p ‖ q) = ½ Σ_a |p − q| over the last axis."""
-    return 0.5 * np.abs(p - q).sum(-1)
+    distance: Array = 0.5 * np.abs(p - q).sum(-1)
+    return distance
 
 
 def kl_divergence(p: Array, q: Array) -> Array:
@@ -97,7 +106,8 @@ def kl_divergence(p: Array, q: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         # Σ q = Σ p, so the two added terms cancel; each addend is then at least 0.
         terms = np.where(p > 0, p * np.log(p / q) - p + q, q)
-    return terms.sum(-1)
+    divergence: Array = terms.sum(-1)
+    return divergence
 
 
 @dataclass(frozen=True)
@@ -139,25 +149,28 @@ class Pair:
     @cached_property
     def expected_advantages(self) -> Array:
         """Ā(s) = E_{a∼π̃} A_π(s, a), shape (n, s)."""
-        return np.einsum("nsa,nsa->ns", self.new, self.advantages)  # Eq. (25)
+        return dot(self.new, self.advantages)  # Eq. (25)
 
     @cached_property
     def surrogate(self) -> Array:
         """L_π(π̃), shape (n,)."""
-        gain = np.einsum("ns,ns->n", self.old_visits, self.expected_advantages)
+        gain = dot(self.old_visits, self.expected_advantages)
         return self.old_return + gain  # Eq. (3)
 
     @cached_property
     def alpha(self) -> Array:
         """D_TV^max(π, π̃), shape (n,)."""
-        return total_variation(self.old, self.new).max(-1)  # Eq. (7)
+        alpha: Array = total_variation(self.old, self.new).max(-1)  # Eq. (7)
+        return alpha
 
     @cached_property
     def kl_max(self) -> Array:
         """D_KL^max(π, π̃), shape (n,)."""
-        return kl_divergence(self.old, self.new).max(-1)
+        divergence: Array = kl_divergence(self.old, self.new).max(-1)
+        return divergence
 
     @cached_property
     def epsilon(self) -> Array:
         """ε = max |A_π(s, a)| over states and actions, shape (n,)."""
-        return np.abs(self.advantages).max((-1, -2))  # Eq. (8)
+        epsilon: Array = np.abs(self.advantages).max((-1, -2))  # Eq. (8)
+        return epsilon

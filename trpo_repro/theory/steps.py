@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trpo_repro.theory.mdp import Array, MDPs, Pair, advantages, visits
+from trpo_repro.theory.mdp import Array, MDPs, Pair, advantages, dot, visits
 
 LEVELS = (1e-14, 1e2)
 """Between which Algorithm 1's maximum KL is sought."""
@@ -76,7 +76,7 @@ def algorithm_1_step(mdps: MDPs, old: Array, penalty: Array) -> Step:
     advantage, visit = advantages(mdps, old), visits(mdps, old)
 
     def price(tilt: Tilt) -> Array:
-        return np.einsum("ns,ns->n", visit, tilt.multiplier)
+        return dot(visit, tilt.multiplier)
 
     def surplus(log_level: Array) -> Array:
         total = price(tilt_to_kl(old, advantage, np.exp(log_level)))
@@ -86,7 +86,7 @@ def algorithm_1_step(mdps: MDPs, old: Array, penalty: Array) -> Step:
     log_level = increasing_root(surplus, low, high)
     tilt = tilt_to_kl(old, advantage, np.exp(log_level))
     gain, kl_max = _surrogate_gain(visit, tilt.policy, advantage), tilt.kl.max(-1)
-    gap = penalty * kl_max - np.einsum("ns,ns->n", visit * tilt.multiplier, tilt.kl)
+    gap = penalty * kl_max - dot(visit * tilt.multiplier, tilt.kl)
     return Step(tilt.policy, kl_max, gain - penalty * kl_max, gap)
 
 
@@ -102,14 +102,15 @@ def trust_region_step(mdps: MDPs, old: Array, delta: float) -> Step:
     tilt = tilt_to_kl(old, advantage, np.full(len(mdps), delta))
     gain, kl_max = _surrogate_gain(visit, tilt.policy, advantage), tilt.kl.max(-1)
     room = np.maximum(delta - tilt.kl, 0)
-    gap = np.einsum("ns,ns->n", visit * tilt.multiplier, room)
+    gap = dot(visit * tilt.multiplier, room)
     return Step(tilt.policy, kl_max, gain, gap)
 
 
 def penalty_coefficient(mdps: MDPs, old: Array) -> Array:
     """Return C = 4εγ / (1 − γ)², shape (n,)."""
     epsilon = np.abs(advantages(mdps, old)).max((-1, -2))
-    return 4 * epsilon * mdps.discount / (1 - mdps.discount) ** 2  # Algorithm 1
+    penalty: Array = 4 * epsilon * mdps.discount / (1 - mdps.discount) ** 2  # Algorithm 1
+    return penalty
 
 
 def tilt_to_kl(old: Array, advantage: Array, level: Array) -> Tilt:
@@ -193,4 +194,4 @@ def improvement(mdps: MDPs, old: Array, step: Step) -> Array:
 
 def _surrogate_gain(visit: Array, policy: Array, advantage: Array) -> Array:
     """Return L(π) − L(old), shape (n,)."""
-    return np.einsum("ns,nsa,nsa->n", visit, policy, advantage)
+    return dot(visit, dot(policy, advantage))

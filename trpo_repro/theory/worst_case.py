@@ -114,7 +114,8 @@ def _needed(point: _Point, discount: Array) -> Array:
     """Return (L − η) / KL^max in units of ε / (1 − γ)², which do not move the maximum."""
     pair = _pair(point, discount)
     unit = pair.epsilon * pair.kl_max / (1 - discount) ** 2
-    return (pair.surrogate - pair.new_return) / unit
+    needed: Array = (pair.surrogate - pair.new_return) / unit
+    return needed
 
 
 def _pair(point: _Point, discount: Array) -> Pair:
