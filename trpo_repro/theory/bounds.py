@@ -31,7 +31,8 @@ COMPLEX_STEP = 1e-20
 
 def return_unit(mdps: MDPs) -> Array:
     """Return the largest size of L: Σ ρ = 1/(1 − γ) times |r| / (1 − γ), shape (n,)."""
-    return advantage_unit(mdps) / (1 - mdps.discount)
+    unit: Array = advantage_unit(mdps) / (1 - mdps.discount)
+    return unit
 
 
 def advantage_unit(mdps: MDPs) -> Array:

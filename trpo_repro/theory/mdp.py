@@ -39,7 +39,7 @@ class MDPs:
 
 
 def dot(left: Array, right: Array) -> Array:
-    """Return Σ left · right over the last axis: over actions of (n, s, a), over states of (n, s)."""
+    """Return Σ left · right over the last axis: actions of (n, s, a), states of (n, s)."""
     total: Array = (left * right).sum(-1)
     return total
 
@@ -86,7 +86,8 @@ def advantages(mdps: MDPs, policy: Array) -> Array:
     value = values(mdps, policy)
     following = np.einsum("nsat,nt->nsa", mdps.transitions, value)
     discount = mdps.discount[:, None, None]
-    return (mdps.rewards - value)[..., None] + discount * following
+    advantage: Array = (mdps.rewards - value)[..., None] + discount * following
+    return advantage
 
 
 def greedy(advantage: Array) -> Array:
