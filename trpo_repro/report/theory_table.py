@@ -87,8 +87,8 @@ def steps(race: Race, source: str) -> Table:
         f"region is Eq. 11 with δ = {DELTA}. Both steps are exact. Median, and least to greatest.",
         f"{unfinished} of {2 * len(race.discount)} were not there after {PATIENCE} steps and are "
         "extrapolated at the pace of their last step.",
-        "KL and gain: of Algorithm 1's first step; maximum KL, and share of all there is to gain, "
-        "which stands beside the trust region's.",
+        "First KL and gain: of Algorithm 1's first step, maximum KL and share of all there is to "
+        "gain, beside the gain of the trust region's first.",
         source,
     )
     return Table("Steps of Algorithm 1 against the trust region's", *frames, notes)
@@ -121,9 +121,9 @@ def _shown_pace(row: Mapping[str, float]) -> dict[str, str]:
         "Algorithm 1": taken("algorithm_1"),
         "trust region": taken("trust_region"),
         "ratio": f"{row['steps_ratio_median']:.3g}",
-        "its KL": f"{row['algorithm_1_first_kl_median']:.1e}",
-        "its gain": f"{row['algorithm_1_first_gain_median']:.1%}",
-        "the other's": f"{row['trust_region_first_gain_median']:.1%}",
+        "first KL": f"{row['algorithm_1_first_kl_median']:.1e}",
+        "first gain": f"{row['algorithm_1_first_gain_median']:.1%}",
+        "region's gain": f"{row['trust_region_first_gain_median']:.1%}",
     }
 
 
@@ -146,4 +146,4 @@ def _slack(check: Check, value: float) -> str:
         return f"{value:.1e}"
     if abs(value) < ATTAINED:
         return "attained"
-    return f"1 − {1 - value:.0e}" if 0 < 1 - value < 1e-3 else f"{value:.4f}"
+    return f"1 − {1 - value:.0e}" if 0 < 1 - value < 1e-3 else f"{value:.3g}"

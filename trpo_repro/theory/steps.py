@@ -16,10 +16,10 @@ import numpy as np
 
 from trpo_repro.theory.mdp import Array, MDPs, Pair, advantages, dot, visits
 
-LEVELS = (1e-14, 1e2)
-"""Between which Algorithm 1's maximum KL is sought."""
-LOGITS = (-18.0, 34.0)
-"""Between which a state's y is sought, as a logit: KL from 10⁻¹⁶ to all that floats can tell."""
+SMALLEST_LEVEL = 1e-14
+"""From which on Algorithm 1's maximum KL is sought."""
+STRENGTHS = (-18.0, 3.5)
+"""Between which a state's tilt is sought: KL from 10⁻¹⁶ to all that floats can tell."""
 ROOT_TOLERANCE = 1e-11  # of a logarithm
 TINY = 1e-300  # has a logarithm
 MAX_TRIALS = 100
@@ -82,8 +82,9 @@ def algorithm_1_step(mdps: MDPs, old: Array, penalty: Array) -> Step:
         total = price(tilt_to_kl(old, advantage, np.exp(log_level)))
         return np.log(penalty / np.maximum(total, TINY)) - ROOT_TOLERANCE  # in the end, total ≤ C
 
-    low, high = (np.full(len(mdps), np.log(level)) for level in LEVELS)
-    log_level = increasing_root(surplus, low, high)
+    most = dot(visit, advantage.max(-1)) / penalty  # a KL that costs all that L can gain
+    low = np.full(len(mdps), np.log(SMALLEST_LEVEL))
+    log_level = increasing_root(surplus, low, np.log(np.maximum(most, 2 * SMALLEST_LEVEL)))
     tilt = tilt_to_kl(old, advantage, np.exp(log_level))
     gain, kl_max = _surrogate_gain(visit, tilt.policy, advantage), tilt.kl.max(-1)
     gap = penalty * kl_max - dot(visit * tilt.multiplier, tilt.kl)
@@ -123,16 +124,15 @@ def tilt_to_kl(old: Array, advantage: Array, level: Array) -> Tilt:
     """
     wanted = np.log(level)[:, None]
 
-    def excess(logit: Array) -> Array:
-        kl = tilt_by(old, advantage, logit).kl
+    def excess(strength: Array) -> Array:
+        kl = tilt_by(old, advantage, strength).kl
         return np.log(np.maximum(kl, TINY)) - wanted + ROOT_TOLERANCE  # in the end, KL ≤ κ
 
-    ends = (np.full(old.shape[:2], end) for end in LOGITS)
-    logit = increasing_root(excess, *ends)
-    return tilt_by(old, advantage, logit)
+    ends = (np.full(old.shape[:2], end) for end in STRENGTHS)
+    return tilt_by(old, advantage, increasing_root(excess, *ends))
 
 
-def tilt_by(old: Array, advantage: Array, logit: Array) -> Tilt:
+def tilt_by(old: Array, advantage: Array, strength: Array) -> Tilt:
     """Return p(a) ∝ q(a) / (1 − y A(a) / max A), in which y = max A / ν is in (0, 1).
 
     KL(q‖p) = Σ q log(1 − z) + log Σ q / (1 − z) with z = y A / max A, and Σ q z = 0 turns both
@@ -141,12 +141,12 @@ def tilt_by(old: Array, advantage: Array, logit: Array) -> Tilt:
     Args:
         old: q, shape (n, s, a).
         advantage: A, shape (n, s, a).
-        logit: log(y / (1 − y)), shape (n, s).
+        strength: log(−log(1 − y)), in which log KL is nearly straight, shape (n, s).
     """
     top = advantage.max(-1, keepdims=True)
     flat = top <= 0  # no action is better than another: no reason to move
     top = np.where(flat, 1.0, top)
-    y = 1 / (1 + np.exp(-logit[..., None]))
+    y = -np.expm1(-np.exp(strength[..., None]))
     z = np.where(flat, 0.0, y * advantage / top)
     weights = old / (1 - z)
     normaliser = weights.sum(-1, keepdims=True)
