@@ -16,7 +16,7 @@ from trpo_repro.theory.mdp import MDPs, Pair, expected_return, kl_divergence
 from trpo_repro.theory.steps import (
     algorithm_1_step,
     increasing_root,
-    log1p_remainder,
+    log_remainder,
     penalty_coefficient,
     tilt_to_kl,
     trust_region_step,
@@ -98,9 +98,20 @@ def test_roots_are_found_and_clamped_to_the_bracket() -> None:
 
 
 def test_the_series_meets_the_logarithm() -> None:
-    x = np.array([0.00999, -0.00999, 0.01001, -0.01001])
-    assert log1p_remainder(x) == pytest.approx(np.log1p(x) - x, rel=1e-11)
-    assert log1p_remainder(np.array([1e-9]))[0] == pytest.approx(-5e-19, rel=1e-8)
+    z = np.array([0.00999, -0.00999, 0.01001, -0.01001])
+    assert log_remainder(z, 1 - z) == pytest.approx(np.log1p(-z) + z, rel=1e-11)
+    tiny = np.array([1e-9])
+    assert log_remainder(tiny, 1 - tiny)[0] == pytest.approx(-5e-19, rel=1e-8)
+
+
+def test_a_best_action_that_is_nearly_never_taken_is_still_tilted_to_exactly() -> None:
+    """There y is nearly 1, where 1 − y by subtraction loses all its digits."""
+    rare = 1e-9
+    old = np.array([[[rare, 0.5, 0.5 - rare]]])
+    advantage = np.array([[[1.0, 1e-3, 0.0]]])
+    advantage -= (old * advantage).sum(-1, keepdims=True)
+    tilt = tilt_to_kl(old, advantage, np.array([1e-6]))
+    assert kl_divergence(old, tilt.policy)[0, 0] == pytest.approx(1e-6, rel=1e-9)
 
 
 def test_policy_iteration_finds_the_best_of_all_deterministic_policies() -> None:

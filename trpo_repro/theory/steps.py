@@ -24,8 +24,8 @@ ROOT_TOLERANCE = 1e-11  # of a logarithm
 TINY = 1e-300  # has a logarithm
 MAX_TRIALS = 100
 SERIES_BELOW = 1e-2
-SERIES = [*(-((-1) ** k) / k for k in range(9, 1, -1)), 0.0, 0.0]
-"""log(1 + x) − x = −x²/2 + x³/3 − …, highest power first."""
+SERIES = [*(-1 / k for k in range(9, 1, -1)), 0.0, 0.0]
+"""log(1 − z) + z = −z²/2 − z³/3 − …, highest power first."""
 _Function = Callable[[Array], Array]
 
 
@@ -146,19 +146,21 @@ def tilt_by(old: Array, advantage: Array, strength: Array) -> Tilt:
     top = advantage.max(-1, keepdims=True)
     flat = top <= 0  # no action is better than another: no reason to move
     top = np.where(flat, 1.0, top)
-    y = -np.expm1(-np.exp(strength[..., None]))
-    z = np.where(flat, 0.0, y * advantage / top)
-    weights = old / (1 - z)
+    power = -np.exp(strength[..., None])  # log(1 − y)
+    y, share = -np.expm1(power), np.where(flat, 0.0, advantage / top)
+    z = y * share
+    rest = (1 - share) + share * np.exp(power)  # 1 − z, to full precision where y is nearly 1
+    weights = old / rest
     normaliser = weights.sum(-1, keepdims=True)
     second = (weights * z**2).sum(-1)  # Σ q / (1 − z) − 1
-    kl = (old * log1p_remainder(-z)).sum(-1) + np.log1p(second)
+    kl = (old * log_remainder(z, rest)).sum(-1) + np.log1p(second)
     multiplier = np.where(flat, 0.0, top / (y * normaliser))[..., 0]
     return Tilt(weights / normaliser, np.maximum(kl, 0), multiplier)
 
 
-def log1p_remainder(x: Array) -> Array:
-    """Return log(1 + x) − x, to full precision for small x too."""
-    return np.where(np.abs(x) < SERIES_BELOW, np.polyval(SERIES, x), np.log1p(x) - x)
+def log_remainder(z: Array, rest: Array) -> Array:
+    """Return log(1 − z) + z, with `rest` = 1 − z: to full precision for z near 0 and near 1."""
+    return np.where(np.abs(z) < SERIES_BELOW, np.polyval(SERIES, z), np.log(rest) + z)
 
 
 def increasing_root(function: _Function, low: Array, high: Array) -> Array:
