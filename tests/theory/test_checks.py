@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_mdps import pairs
 
-from trpo_repro.theory import bounds, coupling
+from trpo_repro.theory import algorithm_1, bounds, coupling
 from trpo_repro.theory.algorithm_1 import monotone_improvement
 from trpo_repro.theory.check import Check, bound, identity, joined
-from trpo_repro.theory.mdp import Pair, total_variation
+from trpo_repro.theory.mdp import MDPs, Pair, total_variation
+from trpo_repro.theory.steps import penalty_coefficient
 from trpo_repro.theory.verification import verify
 from trpo_repro.theory.worst_case import coupling_worst_case, mixture_worst_case
 
@@ -99,6 +100,16 @@ def test_the_middle_of_lemma_3_is_false_as_printed() -> None:
 def test_a_step_that_loses_is_found_out() -> None:
     check = bound("", "", np.zeros(1), np.array([-1e-9]), 1.0)
     assert len(check.violations) == 1
+
+
+def test_a_smaller_penalty_in_algorithm_1_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_small(mdps: MDPs, old: np.ndarray) -> np.ndarray:
+        return 0.01 * penalty_coefficient(mdps, old)
+
+    monkeypatch.setattr(algorithm_1, "penalty_coefficient", too_small)
+    maximum, gain = monotone_improvement(pairs(9, 200))
+    assert not len(maximum.violations)
+    assert len(gain.violations)
 
 
 def test_what_is_not_a_number_is_a_violation() -> None:

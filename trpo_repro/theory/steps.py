@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trpo_repro.theory.bounds import THEOREM_1
 from trpo_repro.theory.mdp import Array, MDPs, Pair, advantages, dot, visits
 
 SMALLEST_LEVEL = 1e-14
@@ -64,9 +65,9 @@ class Step:
 def algorithm_1_step(mdps: MDPs, old: Array, penalty: Array) -> Step:
     """Return argmax_π L(π) − C KL^max(old, π), with a certificate.
 
-    The maximum over κ of a concave function: there, the states' prices of KL add up to C.
-    Duality certifies it: with prices w_s that add up to no more than C, no policy has more than
-    Σ_s w-weighted Lagrangian's maximum, which exceeds what was found by C KL^max − Σ_s w_s KL_s.
+    At the best level κ the states' prices of KL, w_s = ρ(s) dΣpA/dκ, add up to C. Duality certifies
+    it: for prices that add up to at most C, L − Σ_s w_s KL_s is an upper bound of M, and the policy
+    that is found maximises it. So no policy has more M by more than C KL^max − Σ_s w_s KL_s.
 
     Args:
         mdps: Where the policy acts.
@@ -110,7 +111,7 @@ def trust_region_step(mdps: MDPs, old: Array, delta: float) -> Step:
 def penalty_coefficient(mdps: MDPs, old: Array) -> Array:
     """Return C = 4εγ / (1 − γ)², shape (n,)."""
     epsilon = np.abs(advantages(mdps, old)).max((-1, -2))
-    penalty: Array = 4 * epsilon * mdps.discount / (1 - mdps.discount) ** 2  # Algorithm 1
+    penalty: Array = THEOREM_1 * epsilon * mdps.discount / (1 - mdps.discount) ** 2  # Algorithm 1
     return penalty
 
 

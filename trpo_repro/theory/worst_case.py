@@ -63,6 +63,7 @@ def mixture_worst_case(discount: Array, alpha: Array) -> Pair:
 
     Action 1 leads from state 0 to state 1 (advantage ε) and from there to a poor state 2
     (advantage −ε); action 0 stays, or goes back from 2 to 1. π takes action 0, π′ action 1.
+    The greedy π′ has 0 ≤ Ā ≤ αε, where the proof only uses |Ā| ≤ αε: it needs half of the bound.
 
     Args:
         discount: γ, shape (n,).
