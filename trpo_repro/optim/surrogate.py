@@ -79,7 +79,7 @@ class Surrogate(ABC):
         """
         self.policy, self.theta_old, self.workers = policy, theta_old, workers
         self.observations = observations
-        self.slices = list(chunks(len(observations), CHUNK))
+        self.slices = list(chunks(len(observations), min(CHUNK, policy.network.chunk_rows)))
         size = (len(observations), policy.distribution.size)
         self.mu_old = torch.empty(size, device=theta_old.device)
         parts = workers.map(self._old_part, self.slices)
