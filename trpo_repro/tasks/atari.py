@@ -113,7 +113,8 @@ class Atari:
         after, rewards = np.empty(len(states), dtype=object), np.empty(len(states))
         for row, state in enumerate(states):
             after[row], rewards[row] = self._played(state, int(chosen[row]), last_two[row])
-        for state, screen in zip(after, shrunk(np.maximum(last_two[:, 0], last_two[:, 1])), strict=True):
+        screens = shrunk(np.maximum(last_two[:, 0], last_two[:, 1]))
+        for state, screen in zip(after, screens, strict=True):
             state.screens = np.concatenate([state.screens[1:], screen[None]])
         return Transition(after, rewards, np.array([state.over for state in after], np.bool_))
 
