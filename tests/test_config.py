@@ -359,6 +359,13 @@ def test_identity_depends_on_the_science_and_on_nothing_else(task: str) -> None:
             assert (other == identity) == (key in NOT_SCIENCE), key
 
 
+def test_pixels_are_damped_more() -> None:
+    for algo in ("single_path", "natural_gradient", "empirical_fim"):
+        assert parse(composed("task=pong", f"algo={algo}")).algo.damping == 0.1
+        assert parse(composed("task=hopper", f"algo={algo}")).algo.damping == 1e-3
+    assert parse(composed("task=pong", "algo.damping=0.5")).algo.damping == 0.5
+
+
 def test_identities_of_runs_for_the_record_stay() -> None:
     known = {
         "hopper": "56e5b0e501",
