@@ -133,6 +133,18 @@ def test_a_new_game_knows_nothing_of_those_before():
     assert len(simulator._emulators) == 2
 
 
+@every_game
+def test_a_game_without_no_ops_begins_with_the_screen_that_a_new_machine_shows(game):
+    simulator = make(game, protocol="machado2018")
+    for seed in range(2):  # the second time in an emulator that has played
+        states = simulator.reset(1, np.random.default_rng(seed))
+        expected = PlainLoop(game).begin(0).ravel()
+        assert np.array_equal(simulator.observe(states)[0], expected)
+        played(simulator, states, random_actions(simulator, 50, 1))
+        del states
+    assert len(simulator._emulators) == 1
+
+
 def test_a_game_that_is_still_wanted_is_not_overwritten_by_a_new_one():
     simulator = make("pong")
     actions = random_actions(simulator, 40, 1)

@@ -68,6 +68,8 @@ class Emulator:
         self._ale.loadROM(rom)
         # Exact, and a hundred times as fast as a reset, which would not clear the memory.
         self._beginning = self._ale.cloneState(include_rng=True)
+        self._first_screen = self._ale.getScreenGrayscale().copy()
+        self._stale = False
         self._present: Callable[[], AtariState | None] = nobody
 
     @property
@@ -80,7 +82,7 @@ class Emulator:
         """Begin a game."""
         self._keep_present()
         self._ale.restoreState(self._beginning)
-        self._present = nobody
+        self._present, self._stale = nobody, True  # ALE draws when it plays, not when it restores
 
     def load(self, state: AtariState) -> None:
         """Make `state` the present.
@@ -113,6 +115,7 @@ class Emulator:
 
     def act(self, action: int) -> float:
         """Play one frame; return its reward. Nothing happens once the game is over."""
+        self._stale = False
         return float(self._ale.act(action))
 
     @property
@@ -121,8 +124,11 @@ class Emulator:
         return bool(self._ale.game_over())
 
     def draw(self, screen: NDArray[np.uint8]) -> None:
-        """Write the present frame, grey, into (210, 160) `screen`."""
-        self._ale.getScreenGrayscale(screen)
+        """Write the frame last played, or a game's first, grey, into (210, 160) `screen`."""
+        if self._stale:
+            screen[:] = self._first_screen
+        else:
+            self._ale.getScreenGrayscale(screen)
 
     def memory(self) -> NDArray[np.uint8]:
         """Return the present (128,) bytes of memory."""
