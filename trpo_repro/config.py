@@ -87,13 +87,31 @@ class GymTask:
     batched: bool
 
 
-TaskConfig = CartpoleTask | LocomotionTask | GymTask
+@dataclass(frozen=True)
+class AtariTask:
+    """Settings of `task=pong` and the other games."""
+
+    name: str
+    protocol: Annotated[str, OneOf(("trpo2015", "machado2018"))]
+    horizon: Count
+    frame_skip: Annotated[int, Range(at_least=2)]  # a screen is made of the last two frames
+    reward_bound: Positive | None
+
+
+TaskConfig = CartpoleTask | LocomotionTask | GymTask | AtariTask
 TASK_CONFIGS: dict[str, type[TaskConfig]] = {
     "cartpole": CartpoleTask,
     "swimmer": LocomotionTask,
     "hopper": LocomotionTask,
     "walker": LocomotionTask,
     "gym": GymTask,
+    "beam_rider": AtariTask,
+    "breakout": AtariTask,
+    "enduro": AtariTask,
+    "pong": AtariTask,
+    "qbert": AtariTask,
+    "seaquest": AtariTask,
+    "space_invaders": AtariTask,
 }
 
 
@@ -200,9 +218,27 @@ ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
     "policy_gradient": PolicyGradientConfig,
     "kl_penalty": KlPenaltyConfig,
 }
-ALGORITHM_TASKS: dict[str, tuple[str, ...]] = {
-    name: ("cartpole",) if name == "max_kl" else tuple(TASK_CONFIGS) for name in ALGORITHM_CONFIGS
-}
+
+
+def simulator_settings(task: TaskConfig) -> dict[str, Any]:
+    """Return what a task's simulator is made with, its name apart."""
+    training = ("name", "reward_bound")
+    return {key: value for key, value in plain(task).items() if key not in training}
+
+
+NOT_FROM_PIXELS = ("cem", "cma", "vine")
+"""The searches, whose populations of 33,500 parameters each play whole games: the paper has no such
+run; and the vine, whose states would have to stay with the process that plays them: not yet."""
+
+
+def _possible_tasks(algo: str) -> tuple[str, ...]:
+    if algo == "max_kl":
+        return ("cartpole",)
+    games = algo not in NOT_FROM_PIXELS
+    return tuple(task for task, kind in TASK_CONFIGS.items() if games or kind is not AtariTask)
+
+
+ALGORITHM_TASKS = {name: _possible_tasks(name) for name in ALGORITHM_CONFIGS}
 """Which tasks each algorithm can be run on."""
 
 
@@ -212,6 +248,16 @@ class PolicyConfig:
 
     hidden_sizes: tuple[Count, ...]
     initial_std: Positive
+
+
+@dataclass(frozen=True)
+class PixelPolicyConfig:
+    """Settings of the policy network of the Atari games."""
+
+    channels: tuple[Count, ...]
+    kernel_size: Count
+    stride: Count
+    hidden_sizes: tuple[Count, ...]
 
 
 @dataclass(frozen=True)
@@ -233,7 +279,7 @@ class RunConfig:
     steps_per_iter: Count
     iterations: Count
     task: TaskConfig
-    policy: PolicyConfig
+    policy: PolicyConfig | PixelPolicyConfig
     estimator: EstimatorConfig
     algo: AlgorithmConfig
     results_dir: str
@@ -259,6 +305,11 @@ class RunConfig:
         return self.task.name
 
 
+def policy_config(task: type[TaskConfig] | None) -> type[PolicyConfig | PixelPolicyConfig]:
+    """Return the config class of a task's policy."""
+    return PixelPolicyConfig if task is AtariTask else PolicyConfig
+
+
 def plain(value: Any) -> Any:
     """Return `value` as JSON would hold it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -281,7 +332,7 @@ def parse(composed: Mapping[str, Any]) -> RunConfig:
     task_name, algo_name = values["task"].get("name"), section(values, "algo").get("name")
     task = variant(TASK_CONFIGS, "task", task_name)
     algo = variant(ALGORITHM_CONFIGS, "algo", algo_name)
-    hints = {"task": task, "algo": algo}
+    hints = {"task": task, "algo": algo, "policy": policy_config(task)}
     config: RunConfig = build(RunConfig, values, "", overriding=hints)
     if isinstance(config.algo, CemConfig) and config.algo.elites > config.algo.population:
         raise ConfigError(f"algo.elites must be <= algo.population, got {config.algo.elites}")
@@ -291,7 +342,23 @@ def parse(composed: Mapping[str, Any]) -> RunConfig:
             f"algo={config.algo.name} cannot run on task={config.task.name}",
             fix="choose task=" + "|".join(possible),
         )
+    if isinstance(config.task, AtariTask):
+        _check_pixels(config.estimator)
     return config
+
+
+def _check_pixels(estimator: EstimatorConfig) -> None:
+    """Refuse what makes no sense of 8320 pixels."""
+    if estimator.normalise_observations:
+        raise ConfigError(
+            "estimator.normalise_observations is for numbers, not for pixels",
+            fix="use estimator.normalise_observations=false",
+        )
+    if estimator.baseline != "none":
+        raise ConfigError(
+            f"estimator.baseline={estimator.baseline} cannot be fitted to pixels",
+            fix="use estimator.baseline=none",
+        )
 
 
 def section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:

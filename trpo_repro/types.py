@@ -68,8 +68,8 @@ class Simulator(Protocol):
     def reset(self, count: int, rng: np.random.Generator) -> States:
         """Draw `count` initial states."""
 
-    def observe(self, states: States) -> NDArray[np.float32]:
-        """Return what the policy sees, (n, D) float32."""
+    def observe(self, states: States) -> NDArray[Any]:
+        """Return what the policy sees, (n, D) float32, or uint8 for pixels."""
 
     def step(self, states: States, actions: NDArray[Any]) -> Transition:
         """Advance every row by one control step under (n, A) `actions`."""
@@ -83,22 +83,22 @@ class Trajectories:
     """Complete episodes, one after the other, each from its reset to its end.
 
     Attributes:
-        observations: (N, D) float32, raw.
+        observations: (N, D) float32, raw; of stacked screens (N, D / stack) uint8, the newest.
         actions: (N, A) float32 or int64, as the policy sampled them.
         rewards: (N,) float64, raw.
         lengths: (E,) int64, steps of each episode; they add up to N.
         terminated: (E,) bool; False where the time limit ended the episode.
-        final_observations: (E, D) float32, seen after the last step of each episode.
+        final_observations: (E, D) seen after the last step of each episode.
         final_states: (E, ...) the simulator states behind them.
         states: (N, ...) the state behind each observation, where they were asked for.
     """
 
-    observations: NDArray[np.float32]
+    observations: NDArray[Any]
     actions: NDArray[Any]
     rewards: Floats
     lengths: NDArray[np.int64]
     terminated: NDArray[np.bool_]
-    final_observations: NDArray[np.float32]
+    final_observations: NDArray[Any]
     final_states: States
     states: States | None = None
 

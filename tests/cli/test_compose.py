@@ -168,7 +168,7 @@ def test_sweep_expands_choices_and_ranges_in_order() -> None:
 def test_sweep_expands_choice_function_and_glob() -> None:
     assert sweep_overrides(["seed=choice(4,5)"]) == [["seed=4"], ["seed=5"]]
     tasks = [job[0] for job in sweep_overrides(["task=glob(*er)"])]
-    assert tasks == ["task=hopper", "task=swimmer", "task=walker"]
+    assert tasks == ["task=beam_rider", "task=hopper", "task=swimmer", "task=walker"]
 
 
 def test_sweep_without_several_values_is_one_job() -> None:

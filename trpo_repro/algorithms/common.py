@@ -8,6 +8,7 @@ import torch
 from trpo_repro.optim.step import StepResult
 from trpo_repro.optim.surrogate import Surrogate
 from trpo_repro.parallel import Workers
+from trpo_repro.policies.observations import FrameStacks, Observations
 from trpo_repro.sampling.baselines import Baseline
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.single_path import Sampler
@@ -40,6 +41,8 @@ def iteration_streams(seed: int, iteration: int) -> Streams:
 
 def normalised(normaliser: Normaliser, raw: Floats, workers: Workers) -> Floats:
     """Return `normaliser(raw)`, computed by all workers."""
+    if not normaliser.count:
+        return raw  # of pixels a copy would be too large
     result = np.empty_like(raw)
 
     def fill(rows: slice) -> None:
@@ -47,6 +50,15 @@ def normalised(normaliser: Normaliser, raw: Floats, workers: Workers) -> Floats:
 
     workers.map(fill, chunks(len(raw), CHUNK))
     return result
+
+
+def policy_inputs(trajectories: Trajectories, observations: Floats, stack: int) -> Observations:
+    """Return normalised `observations`, stacked where they are single screens."""
+    rows = torch.from_numpy(observations)
+    if stack == 1:
+        return rows
+    first = np.repeat(trajectories.starts, trajectories.lengths)
+    return FrameStacks(rows, torch.from_numpy(first), stack)
 
 
 def ages(trajectories: Trajectories, horizon: int) -> Floats:

@@ -6,8 +6,9 @@ empirical FIM, max KL and the policy gradient differ from it by their update alo
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from trpo_repro.algorithms.common import (
     iteration_streams,
     normalised,
     policy_arrays,
+    policy_inputs,
     step_row,
     trajectories_row,
 )
@@ -46,6 +48,7 @@ class SinglePath:
         lambda_: λ of the advantage estimator; 1 is Monte Carlo.
         normalise: Whether the policy sees normalised observations.
         device: Where torch computes the update.
+        reward_bound: Rewards count for so much in training at most, either way.
     """
 
     sampler: Sampler
@@ -57,6 +60,7 @@ class SinglePath:
     lambda_: float
     normalise: bool
     device: str = "cpu"
+    reward_bound: float = math.inf
 
     def initial(self) -> Arrays:
         """Draw the first policy."""
@@ -124,11 +128,22 @@ class SinglePath:
             trajectories.lengths / self.sampler.simulator.horizon,
         )
         advantages, returns = advantages_and_returns(
-            trajectories, values, final_values, discount=self.discount, lambda_=self.lambda_
+            self._learned_from(trajectories),
+            values,
+            final_values,
+            discount=self.discount,
+            lambda_=self.lambda_,
         )
         batch = Batch(
-            torch.from_numpy(observations),
+            policy_inputs(trajectories, observations, self.sampler.stack),
             torch.from_numpy(trajectories.actions),
             as_tensor(standardised(advantages)),
         )
         return batch, returns
+
+    def _learned_from(self, trajectories: Trajectories) -> Trajectories:
+        """Return the trajectories with the rewards that training sees."""
+        if math.isinf(self.reward_bound):
+            return trajectories
+        bound = self.reward_bound
+        return replace(trajectories, rewards=np.clip(trajectories.rewards, -bound, bound))

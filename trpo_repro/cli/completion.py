@@ -27,6 +27,7 @@ from trpo_repro.config import (
     TASK_CONFIGS,
     OneOf,
     RunConfig,
+    policy_config,
 )
 
 LAUNCHERS = ("basic", "joblib", "submitit_local", "submitit_slurm", "ray")
@@ -73,9 +74,10 @@ def complete_experiment(**_: object) -> list[str]:
 def settings(task: str, algo: str) -> dict[str, Sequence[str]]:
     """Return every setting of a run by its full name, with its choices where they are known."""
     groups = {"task": TASK_CONFIGS.get(task), "algo": ALGORITHM_CONFIGS.get(algo)}
+    policy = policy_config(TASK_CONFIGS.get(task))
     found: dict[str, Sequence[str]] = {}
     for key, hint in _hints(RunConfig).items():
-        group = groups.get(key, hint)
+        group = policy if key == "policy" else groups.get(key, hint)
         if dataclasses.is_dataclass(group):
             inner = _hints(typing.cast(type[Any], group))
             found |= {f"{key}.{name}": _choices(own) for name, own in inner.items()}

@@ -23,7 +23,7 @@ def main(options: argparse.Namespace) -> int:
         found = finding_of(check)
         statuses.append(found.status)
         fix = f"; fix: {found.fix}" if found.fix else ""
-        print(f"{found.status:<8}{name:<16}{found.text}{fix}", flush=True)
+        print(f"{found.status:<8}{name:<22}{found.text}{fix}", flush=True)
     return MissingDependency.exit_code if "missing" in statuses else 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -15,13 +14,23 @@ from rich.table import Table
 
 from trpo_repro.cli.comments import comments, headline
 from trpo_repro.cli.compose import config_folder, run_config
-from trpo_repro.config import ALGORITHM_TASKS, TASK_CONFIGS, RunConfig, plain
+from trpo_repro.config import (
+    ALGORITHM_TASKS,
+    TASK_CONFIGS,
+    PixelPolicyConfig,
+    RunConfig,
+    plain,
+    simulator_settings,
+)
+from trpo_repro.policies.convolutions import Convolutions, layer_sizes
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.tasks import make_task
+from trpo_repro.tasks import GAMES, make_task
+from trpo_repro.tasks.atari_screen import IMAGE
 from trpo_repro.types import ActionSpace
 
 PAPER_PARAMETERS = {"cartpole": 6, "swimmer": 364, "hopper": 4806, "walker": 8206}
-"""Numbers of policy parameters in the paper: Table 2, and Sec. 8.1 for cart-pole."""
+PAPER_PARAMETERS |= dict.fromkeys(GAMES, 33_500)
+"""Numbers of policy parameters in the paper: Tables 2 and 3, and Sec. 8.1 for cart-pole."""
 NUMBERS = ("obs.", "act.", "horizon", "params", "paper")
 
 
@@ -63,8 +72,7 @@ def _show_choices(console: Console) -> None:
 def _task_sizes(name: str) -> list[str]:
     """Return observation, action, horizon, parameters and the paper's parameters as cells."""
     config = run_config([f"task={name}"])
-    settings = dataclasses.asdict(config.task)
-    simulator = make_task(settings.pop("name"), **settings)
+    simulator = make_task(config.task.name, **simulator_settings(config.task))
     ours = parameter_count(config, simulator.observation_size, simulator.actions)
     numbers = [simulator.observation_size, simulator.actions.dimension, simulator.horizon, ours]
     return [*map(str, numbers), str(PAPER_PARAMETERS.get(name, "-"))]
@@ -73,9 +81,42 @@ def _task_sizes(name: str) -> list[str]:
 def parameter_count(config: RunConfig, observation_size: int, actions: ActionSpace) -> int:
     """Return the policy's number of parameters, without waiting for torch to be imported."""
     outputs = actions.dimension if actions.kind == "continuous" else sum(actions.sizes)
+    if isinstance(config.policy, PixelPolicyConfig):
+        shapes = _convolutions(config.policy).weight_shapes(config.policy.hidden_sizes, outputs)
+        return sum(layer_sizes(shapes))
     widths = [observation_size, *config.policy.hidden_sizes, outputs]
     weights = sum((inputs + 1) * units for inputs, units in itertools.pairwise(widths))
     return weights + (actions.dimension if actions.kind == "continuous" else 0)
+
+
+def _convolutions(policy: PixelPolicyConfig) -> Convolutions:
+    return Convolutions(IMAGE, policy.channels, policy.kernel_size, policy.stride)
+
+
+def layout(policy: PixelPolicyConfig, actions: ActionSpace) -> Iterator[tuple[str, int]]:
+    """Yield each layer of the network of Fig. 3 (right) in words, with its parameters."""
+    before = _convolutions(policy)
+    shapes = before.weight_shapes(policy.hidden_sizes, sum(actions.sizes))
+    images, names = before.images(), [f"{units} units" for units in policy.hidden_sizes]
+    names.append(" + ".join(map(str, actions.sizes)) + " logits")
+    kernel, stride = policy.kernel_size, policy.stride
+    for shape, size in zip(shapes, layer_sizes(shapes), strict=True):
+        if len(shape) == 2:
+            yield names.pop(0), size
+        else:
+            image = " × ".join(map(str, images.pop(0)))
+            yield f"{image}: {shape[0]} filters of {kernel} × {kernel}, stride {stride}", size
+
+
+def _show_layout(console: Console, config: RunConfig, policy: PixelPolicyConfig) -> None:
+    """Print the convolutional network, layer by layer."""
+    simulator = make_task(config.task.name, **simulator_settings(config.task))
+    table = _table("layer", "params")
+    layers = list(layout(policy, simulator.actions))
+    for name, size in layers:
+        table.add_row(name, f"{size:,}")
+    table.add_row("together", f"{sum(size for _, size in layers):,}")
+    _say(console, "Policy network (Fig. 3), rectifiers between its layers", table)
 
 
 def _scales(task: str) -> dict[str, str]:
@@ -98,6 +139,8 @@ def _show_settings(console: Console, config: RunConfig) -> None:
         previous = group
         table.add_row(f"{key}={value}", said.get(key, ""))
     _say(console, f"trpo-repro run task={config.task.name} algo={config.algo.name} …", table)
+    if isinstance(config.policy, PixelPolicyConfig):
+        _show_layout(console, config, config.policy)
     print(f"Stored in {RunFolder.of(config).path}")
 
 

@@ -42,7 +42,8 @@ class FisherProduct:
         def linearise(rows: slice) -> tuple[slice, LinearisedPolicy]:
             return rows, LinearisedPolicy(policy, theta, observations[rows])
 
-        self._parts = workers.map(linearise, chunks(self._count, CHUNK))
+        size = min(CHUNK, policy.network.chunk_rows)
+        self._parts = workers.map(linearise, chunks(self._count, size))
 
     def __call__(self, vector: Tensor) -> Tensor:
         """Return the product with a (P,) float64 `vector`, float64."""

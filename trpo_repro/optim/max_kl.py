@@ -53,6 +53,7 @@ class MaxKl:
 
     def _solve(self, surrogate: Surrogate) -> Tensor:
         """Return θ* − θ_old, (P,) float64."""
+        assert isinstance(surrogate.observations, Tensor), "max KL is not for screens"
         problem = _Problem(surrogate, self.stepsize)
         working = extreme_states(surrogate.observations)
         step = np.zeros(len(surrogate.theta_old))
@@ -80,6 +81,7 @@ class _Problem:
     def __init__(self, surrogate: Surrogate, stepsize: float) -> None:
         self.surrogate, self.stepsize = surrogate, stepsize
         self.theta_old = surrogate.theta_old.double().cpu()
+        assert isinstance(surrogate.observations, Tensor)
         self.observations = surrogate.observations.double().cpu()
         with torch.no_grad():
             self.mu_old = surrogate.policy.mu(self.theta_old, self.observations)

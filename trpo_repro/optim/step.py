@@ -144,7 +144,7 @@ class NaturalDirection:
         count = len(surrogate.observations)
         size = max(1, round(self.fisher_fraction * count))
         picked = np.sort(rng.choice(count, size, replace=False, shuffle=False))
-        rows = torch.from_numpy(picked).to(surrogate.observations.device)
+        rows = torch.from_numpy(picked).to(surrogate.theta_old.device)
         if self.empirical:
             assert isinstance(surrogate, SinglePathSurrogate), "needs one sampled action a state"
             metric = empirical_metric(surrogate.policy, surrogate.batch.actions[rows])

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from trpo_repro.parallel import Workers
+from trpo_repro.policies.observations import Observations
 from trpo_repro.policies.policy import Policy
 from trpo_repro.types import chunks
 
@@ -25,12 +26,12 @@ class Batch:
     """What single path's update sees.
 
     Attributes:
-        observations: (N, D) float32, normalised.
+        observations: (N, D) normalised, or pixels.
         actions: (N, A) as sampled.
         advantages: (N,) float32.
     """
 
-    observations: Tensor
+    observations: Observations
     actions: Tensor
     advantages: Tensor
 
@@ -64,13 +65,13 @@ class Surrogate(ABC):
 
     Attributes:
         theta_old: (P,) float32, the parameters that sampled.
-        observations: (N, D) float32, the states.
+        observations: (N, D) the states.
         mu_old: (N, dim μ) float32, the distributions that sampled.
         gradient: (P,) float64, g = ∇L at θ_old.
     """
 
     def __init__(
-        self, policy: Policy, theta_old: Tensor, observations: Tensor, workers: Workers
+        self, policy: Policy, theta_old: Tensor, observations: Observations, workers: Workers
     ) -> None:
         """Compute μ_old and, with the same pass, the gradient.
 
@@ -79,7 +80,7 @@ class Surrogate(ABC):
         """
         self.policy, self.theta_old, self.workers = policy, theta_old, workers
         self.observations = observations
-        self.slices = list(chunks(len(observations), CHUNK))
+        self.slices = list(chunks(len(observations), min(CHUNK, policy.network.chunk_rows)))
         size = (len(observations), policy.distribution.size)
         self.mu_old = torch.empty(size, device=theta_old.device)
         parts = workers.map(self._old_part, self.slices)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,8 +14,55 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
+class Linearised(Protocol):
+    """J = ∂outputs/∂θ of a network at one θ on n inputs: never stored, only applied.
+
+    Attributes:
+        outputs: (n, outputs) what the network gives.
+    """
+
+    outputs: Tensor
+
+    def product(self, vector: Tensor) -> Tensor:
+        """Return J v, (n, outputs), of a (P,) `vector`."""
+
+    def transposed_product(self, outputs: Tensor) -> Tensor:
+        """Return Jᵀ w, (P,), of (n, outputs) `outputs`."""
+
+
+class Network(Protocol):
+    """A function of θ and inputs, without parameters of its own.
+
+    Attributes:
+        parameter_count: P.
+        chunk_rows: Inputs at a time beyond which an update's arrays leave the cache.
+    """
+
+    parameter_count: int
+    chunk_rows: int
+
+    def initial_parameters(self, rng: np.random.Generator, *, output_gain: float) -> Tensor:
+        """Draw θ, (P,) float32; `output_gain` is the last layer's share of its usual size."""
+
+    def forward(self, theta: Tensor, inputs: Tensor) -> Tensor:
+        """Return the (n, outputs) outputs for (n, D) `inputs`."""
+
+    def function(
+        self, thetas: NDArray[np.float32]
+    ) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        """Return the network at (P,) `thetas`, on arrays, for use step by step.
+
+        With (n, P) `thetas` the i-th of them acts on the i-th row.
+        """
+
+    def linearise(self, theta: Tensor, inputs: Tensor) -> Linearised:
+        """Return J at (P,) `theta` on (n, D) `inputs`."""
+
+
 class Mlp:
     """Fully connected layers with tanh between them (Fig. 3, left), linear without hidden ones."""
+
+    chunk_rows = 8192
 
     def __init__(self, inputs: int, hidden: Sequence[int], outputs: int) -> None:
         """Fix the layer sizes."""
@@ -57,6 +105,22 @@ class Mlp:
     def forward(self, theta: Tensor, inputs: Tensor) -> Tensor:
         """Return the (n, outputs) outputs for (n, inputs) `inputs`."""
         return feed_forward(self.layers(theta), inputs)
+
+    def function(
+        self, thetas: NDArray[np.float32]
+    ) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        """Return the network at (P,) `thetas`, on arrays, for use step by step.
+
+        With (n, P) `thetas` the i-th of them acts on the i-th row.
+        """
+        layers = self.array_layers(thetas)
+        if thetas.ndim == 1:
+            return partial(feed_forward_arrays, layers)
+        return lambda inputs: feed_forward_arrays(layers, inputs[:, None])[:, 0]
+
+    def linearise(self, theta: Tensor, inputs: Tensor) -> LinearisedMlp:
+        """Return J at (P,) `theta` on (n, inputs) `inputs`."""
+        return LinearisedMlp(self, theta, inputs)
 
 
 class LinearisedMlp:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trpo_repro.policies.convolutional import ConvNet
+from trpo_repro.policies.convolutions import Convolutions
 from trpo_repro.policies.distributions import DiagonalGaussian, Distribution, FactoredCategorical
-from trpo_repro.policies.networks import LinearisedMlp, Mlp, feed_forward_arrays
+from trpo_repro.policies.networks import Mlp, Network
 from trpo_repro.types import ActionSpace
 
-Actor = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[Any]]
+Actor = Callable[[NDArray[Any], NDArray[np.float32]], NDArray[Any]]
 """(n, D) normalised observations and (n, A) noise to (n, A) actions, for fixed parameters."""
 
 
@@ -24,6 +25,7 @@ class Policy:
     """Maps (θ, observations) to μ; holds no parameters itself."""
 
     distribution: Distribution
+    network: Network
 
     def __init__(
         self,
@@ -31,26 +33,31 @@ class Policy:
         actions: ActionSpace,
         *,
         hidden_sizes: Sequence[int],
-        initial_std: float,
+        initial_std: float = 1.0,
+        convolutions: Convolutions | None = None,
     ) -> None:
         """Fix the architecture.
 
         Args:
             observation_size: D.
             actions: The task's action space.
-            hidden_sizes: Widths of the tanh layers; none gives a linear policy.
+            hidden_sizes: Widths of the fully connected layers; none gives a linear policy.
             initial_std: Standard deviation of a Gaussian policy at the start, each action alike.
+            convolutions: Layers before those, where observations are images.
         """
         self.gaussian = actions.kind == "continuous"
         self.initial_std = initial_std
         if self.gaussian:
             self.distribution = DiagonalGaussian(actions.dimension)
-            self.network = Mlp(observation_size, hidden_sizes, actions.dimension)
-            self.parameter_count = self.network.parameter_count + actions.dimension
         else:
             self.distribution = FactoredCategorical(actions.sizes)
-            self.network = Mlp(observation_size, hidden_sizes, self.distribution.size)
-            self.parameter_count = self.network.parameter_count
+        outputs = actions.dimension if self.gaussian else self.distribution.size
+        if convolutions is None:
+            self.network = Mlp(observation_size, hidden_sizes, outputs)
+        else:
+            self.network = ConvNet(convolutions, hidden_sizes, outputs)
+        log_stds = actions.dimension if self.gaussian else 0
+        self.parameter_count = self.network.parameter_count + log_stds
 
     def initial_parameters(self, rng: np.random.Generator) -> Tensor:
         """Draw θ: (parameter_count,) float32. Actions start almost independent of the state."""
@@ -74,21 +81,17 @@ class Policy:
         The actions are those of `distribution.sample(mu(theta, …), noise)` but for rounding; θ is
         taken apart once instead of at every step. `greedy` takes the mode and ignores the noise.
         """
-        layers = self.network.array_layers(theta[: self.network.parameter_count])
-        return self._actor(partial(feed_forward_arrays, layers), theta, greedy=greedy)
+        function = self.network.function(theta[: self.network.parameter_count])
+        return self._actor(function, theta, greedy=greedy)
 
     def actors(self, thetas: NDArray[np.float32], *, greedy: bool) -> Actor:
         """Return an actor whose row i follows the i-th of the (n, P) `thetas`."""
-        layers = self.network.array_layers(thetas[:, : self.network.parameter_count])
-        return self._actor(
-            lambda observations: feed_forward_arrays(layers, observations[:, None])[:, 0],
-            thetas,
-            greedy=greedy,
-        )
+        function = self.network.function(thetas[:, : self.network.parameter_count])
+        return self._actor(function, thetas, greedy=greedy)
 
     def _actor(
         self,
-        outputs: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        outputs: Callable[[NDArray[Any]], NDArray[np.float32]],
         thetas: NDArray[np.float32],
         *,
         greedy: bool,
@@ -101,7 +104,7 @@ class Policy:
             return lambda observations, noise: outputs(observations) + std * noise
         distribution = self.distribution
 
-        def act(observations: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[Any]:
+        def act(observations: NDArray[Any], noise: NDArray[np.float32]) -> NDArray[Any]:
             mu = torch.from_numpy(outputs(observations))
             if greedy:
                 return distribution.mode(mu).numpy()
@@ -120,7 +123,7 @@ class LinearisedPolicy:
     def __init__(self, policy: Policy, theta: Tensor, observations: Tensor) -> None:
         """Linearise `policy` at (P,) `theta` on (n, D) `observations`."""
         self._weights = policy.network.parameter_count
-        self._network = LinearisedMlp(policy.network, theta[: self._weights], observations)
+        self._network = policy.network.linearise(theta[: self._weights], observations)
         self._log_std = theta[self._weights :].expand(len(observations), -1)
         self.mu = torch.cat([self._network.outputs, self._log_std], dim=-1)
 

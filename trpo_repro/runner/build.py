@@ -11,16 +11,19 @@ from trpo_repro.algorithms.black_box import BlackBox, Cem, Cma
 from trpo_repro.algorithms.single_path import SinglePath
 from trpo_repro.algorithms.vine import Vine
 from trpo_repro.config import (
+    AtariTask,
     CartpoleTask,
     CemConfig,
     CmaConfig,
     KlPenaltyConfig,
     MaxKlConfig,
     NaturalGradientConfig,
+    PixelPolicyConfig,
     PolicyGradientConfig,
     RunConfig,
     TrustRegionConfig,
     VineConfig,
+    simulator_settings,
 )
 from trpo_repro.errors import ConfigError, MissingDependency
 from trpo_repro.optim.cem import CrossEntropy
@@ -32,12 +35,14 @@ from trpo_repro.optim.policy_gradient import PolicyGradient
 from trpo_repro.optim.step import NaturalDirection, UpdateRule
 from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Forks, Workers, available_cores
+from trpo_repro.policies.convolutions import Convolutions
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.baselines import BASELINES, Baseline
 from trpo_repro.sampling.population import PopulationSampler
-from trpo_repro.sampling.single_path import Sampler, group_count
+from trpo_repro.sampling.single_path import GAMES, Sampler, group_count
 from trpo_repro.sampling.vine import Proposal, VineSampler
 from trpo_repro.tasks import make_task
+from trpo_repro.tasks.atari_screen import IMAGE, STACK
 from trpo_repro.types import ActionSpace, Algorithm, Simulator
 
 FEW_ACTIONS = 6  # Eq. (15) where there are no more
@@ -45,24 +50,40 @@ FEW_ACTIONS = 6  # Eq. (15) where there are no more
 
 def build_simulator(config: RunConfig, threads: int) -> Simulator:
     """Return the task; cores that outnumber the sampling groups go to the physics engine."""
-    settings = dataclasses.asdict(config.task)
-    name = settings.pop("name")
     horizon = config.task.horizon or 1000
     groups = group_count(config.steps_per_iter, horizon)
-    return make_task(name, threads=max(1, threads // groups), **settings)
+    settings = simulator_settings(config.task)
+    return make_task(config.task.name, threads=max(1, threads // groups), **settings)
 
 
 def build_sampler(config: RunConfig, *, greedy: bool = False) -> Sampler:
     """Return task, policy and threads together."""
     threads = config.threads or available_cores()
     simulator = build_simulator(config, threads)
-    policy = Policy(
-        simulator.observation_size,
+    policy, workers = build_policy(config, simulator), Workers(threads)
+    if isinstance(config.task, AtariTask):
+        return Sampler(simulator, policy, workers, greedy, grouping=GAMES, stack=STACK)
+    return Sampler(simulator, policy, workers, greedy)
+
+
+def build_policy(config: RunConfig, simulator: Simulator) -> Policy:
+    """Return the policy's architecture."""
+    settings, size = config.policy, simulator.observation_size
+    if isinstance(settings, PixelPolicyConfig):
+        return Policy(
+            size,
+            simulator.actions,
+            hidden_sizes=settings.hidden_sizes,
+            convolutions=Convolutions(
+                IMAGE, settings.channels, settings.kernel_size, settings.stride
+            ),
+        )
+    return Policy(
+        size,
         simulator.actions,
-        hidden_sizes=config.policy.hidden_sizes,
-        initial_std=config.policy.initial_std,
+        hidden_sizes=settings.hidden_sizes,
+        initial_std=settings.initial_std,
     )
-    return Sampler(simulator, policy, Workers(threads), greedy)
 
 
 def build_algorithm(config: RunConfig) -> Algorithm:
@@ -87,13 +108,22 @@ def build_algorithm(config: RunConfig) -> Algorithm:
         lambda_=estimator.lambda_,
         normalise=estimator.normalise_observations,
         device=config.device,
+        reward_bound=_reward_bound(config),
     )
     return AdaptivePenalty(learner, update) if isinstance(update, KlPenalty) else learner
 
 
+def _reward_bound(config: RunConfig) -> float:
+    """Return what a reward counts for at most in training."""
+    bound = config.task.reward_bound if isinstance(config.task, AtariTask) else None
+    return math.inf if bound is None else bound
+
+
 def _processes(sampler: Sampler, config: RunConfig) -> int:
     """Return how many processes sample instead of threads: 0 where none is worth its start."""
-    groups = group_count(config.steps_per_iter, sampler.simulator.horizon)
+    groups = group_count(config.steps_per_iter, sampler.simulator.horizon, sampler.grouping)
+    if isinstance(config.task, AtariTask):  # later batches have more groups than the first
+        groups = sampler.grouping.most
     count = min(sampler.workers.threads, groups)
     light = isinstance(config.task, CartpoleTask)
     return count if Forks.available() and count > 1 and not light else 0

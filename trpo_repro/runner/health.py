@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import platform
 import shutil
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from trpo_repro.config import TaskConfig
+from trpo_repro.config import TaskConfig, simulator_settings
 from trpo_repro.parallel import available_cores
 
 if TYPE_CHECKING:  # what may be missing here is found by a check, not by an import
@@ -131,8 +130,7 @@ def task(config: TaskConfig) -> Finding:
 
     from trpo_repro.tasks import make_task
 
-    settings = dataclasses.asdict(config)
-    simulator = make_task(settings.pop("name"), **settings)
+    simulator = make_task(config.name, **simulator_settings(config))
     rng = np.random.default_rng(0)
     kind, size = simulator.actions.kind, simulator.actions.dimension
     shape = (STEPS, 2, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class Normaliser:
         """Return a normaliser that has seen nothing."""
         return Normaliser(0.0, np.zeros(size), np.zeros(size))
 
-    def __call__(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return (n, D) float32 with mean 0 and variance 1 by the moments, within ±10."""
         if self.count == 0:
             return observations

@@ -34,9 +34,31 @@ MOST_ROWS = 512  # more, and a step's arrays leave the cache
 MOST_GROUPS = 4  # more would be smaller; beyond, cores help the physics of each
 
 
-def group_count(steps: int, horizon: int) -> int:
-    """Return how many groups sample a batch: a function of the batch, not of the machine."""
-    return max(1, min(MOST_GROUPS, steps // horizon // ROWS_PER_GROUP))
+@dataclass(frozen=True)
+class Grouping:
+    """How a batch is cut into groups: a function of the task and the batch, not of the machine.
+
+    Attributes:
+        rows: Simulators of a group, at least.
+        most: Groups of a batch, at most.
+    """
+
+    rows: int = ROWS_PER_GROUP
+    most: int = MOST_GROUPS
+
+    def groups(self, rows: int) -> int:
+        """Return how many groups `rows` simulators make."""
+        return max(1, min(self.most, rows // self.rows))
+
+
+ANY_TASK = Grouping()
+GAMES = Grouping(rows=2, most=8)
+"""For emulators, each of which takes far longer over a step than Python and the network do."""
+
+
+def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
+    """Return how many groups sample a batch of `steps` whose episodes' length is not known."""
+    return grouping.groups(steps // horizon)
 
 
 def shares(total: int, parts: int) -> list[int]:
@@ -55,6 +77,8 @@ class Sampler:
         greedy: Take the distribution's mode instead of sampling.
         keep_states: Return the simulator's state at every step too.
         forks: Processes that groups run on instead of threads.
+        grouping: How a batch is cut into groups.
+        stack: Screens of an observation. Only the newest is recorded, as the others were.
     """
 
     simulator: Simulator
@@ -63,6 +87,8 @@ class Sampler:
     greedy: bool = False
     keep_states: bool = False
     forks: Forks[GroupTask, Trajectories] | None = None
+    grouping: Grouping = ANY_TASK
+    stack: int = 1
 
     def batch(
         self,
@@ -85,7 +111,7 @@ class Sampler:
         if expected_length:
             count = max(1, round(steps / expected_length))
             return self.episodes(theta, normaliser, streams, count=count)
-        groups = group_count(steps, self.simulator.horizon)
+        groups = group_count(steps, self.simulator.horizon, self.grouping)
         rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / self.simulator.horizon)))
         plans = [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
         return self._sample(theta, normaliser, streams, plans)
@@ -94,7 +120,7 @@ class Sampler:
         self, theta: NDArray[np.float32], normaliser: Normaliser, streams: Streams, *, count: int
     ) -> Trajectories:
         """Sample exactly `count` episodes."""
-        groups = max(1, min(MOST_GROUPS, count // ROWS_PER_GROUP))
+        groups = self.grouping.groups(count)
         # They begin at once where that is possible: a late one would run alone at the end, and
         # Python's share of a step is the same for one row as for many.
         plans = [_Plan(min(share, MOST_ROWS), share, math.inf) for share in shares(count, groups)]
@@ -143,7 +169,7 @@ class Sampler:
             # Only where they are kept: a simulator may step its states in place.
             before = (simulator.copy(states),) if self.keep_states else ()
             states, rewards, terminated = simulator.step(states, actions)
-            record.add_step(observations, actions, rewards, episode, age, *before)
+            record.add_step(self._recorded(observations), actions, rewards, episode, age, *before)
             age = age + 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
@@ -152,6 +178,12 @@ class Sampler:
                 plan.finish(age[ended])
                 states, episode, age = self._replace(states, episode, age, ended, plan, resets)
         return record.trajectories(plan.started)
+
+    def _recorded(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return what is kept of (n, D) `observations`: of stacked screens the newest."""
+        if self.stack == 1:
+            return observations
+        return observations[:, -(self.simulator.observation_size // self.stack) :].copy()
 
     def _replace(
         self,
@@ -229,7 +261,7 @@ class _Plan:
 class _Record:
     """Collects steps as they come, side by side, and hands them out episode by episode."""
 
-    def __init__(self, observe: Callable[[States], NDArray[np.float32]]) -> None:
+    def __init__(self, observe: Callable[[States], NDArray[Any]]) -> None:
         self._observe = observe
         self._steps: list[tuple[NDArray[Any], ...]] = []
         self._ends: list[tuple[NDArray[Any], ...]] = []
@@ -289,7 +321,9 @@ class _Record:
         age: NDArray[np.int64],
     ) -> None:
         """Raise SimulationDiverged at the first number that is none."""
-        good = np.isfinite(rewards) & np.isfinite(observations).all(axis=1)
+        good = np.isfinite(rewards)
+        if np.issubdtype(observations.dtype, np.floating):  # pixels are always numbers
+            good &= np.isfinite(observations).all(axis=1)
         if not good.all():
             row = int(np.flatnonzero(~good)[0])
             raise SimulationDiverged(

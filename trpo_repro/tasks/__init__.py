@@ -29,12 +29,24 @@ def _gymnasium(**settings: Any) -> Simulator:
     return make_gymnasium(**settings)
 
 
+def _atari(game: str) -> Callable[..., Simulator]:
+    def make(**settings: Any) -> Simulator:
+        from trpo_repro.tasks.atari import Atari
+
+        return Atari(game, **settings)
+
+    return make
+
+
+GAMES = ("beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders")
+
 TASKS: dict[str, Callable[..., Simulator]] = {
     "cartpole": _cartpole,
     "swimmer": _locomotion("swimmer"),
     "hopper": _locomotion("hopper"),
     "walker": _locomotion("walker"),
     "gym": _gymnasium,
+    **{game: _atari(game) for game in GAMES},
 }
 
 

@@ -1,0 +1,158 @@
+"""The convolutional network of Fig. 3 (right) as a function of one flat θ, and its derivative."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from trpo_repro.policies.convolutions import Convolutions, layer_sizes
+
+WHITE = 255.0  # of a pixel
+
+
+class ConvNet:
+    """Convolutions, then fully connected layers, with rectifiers between them (Fig. 3, right).
+
+    Inputs are rows of D pixels, uint8 or the same numbers as floats, that form the image; they
+    are scaled to [0, 1] here. The paper does not name the nonlinearity: rectifiers are those of
+    Mnih et al. (2013), whose preprocessing it follows.
+    """
+
+    chunk_rows = 256  # beyond, what lies between the layers leaves the cache
+
+    def __init__(self, convolutions: Convolutions, hidden: Sequence[int], outputs: int) -> None:
+        """Fix the layer sizes."""
+        self.convolutions = convolutions
+        self.shapes = convolutions.weight_shapes(hidden, outputs)
+        self._sizes = [size for shape in self.shapes for size in (math.prod(shape), shape[0])]
+        self.parameter_count = sum(layer_sizes(self.shapes))
+
+    def initial_parameters(self, rng: np.random.Generator, *, output_gain: float) -> Tensor:
+        """Draw θ: weights of variance 2/inputs (He et al., 2015), biases 0.
+
+        The last layer's variance is `output_gain`²/inputs.
+        """
+        parts = []
+        for layer, shape in enumerate(self.shapes):
+            gain = output_gain if layer == len(self.shapes) - 1 else math.sqrt(2.0)
+            parts += [
+                rng.standard_normal(math.prod(shape)) * gain / math.sqrt(math.prod(shape[1:]))
+            ]
+            parts += [np.zeros(shape[0])]
+        return torch.from_numpy(np.concatenate(parts).astype(np.float32))
+
+    def layers(self, theta: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return θ's pieces: for each layer its weights, as in `shapes`, and its biases."""
+        pieces = iter(theta.split(self._sizes))
+        return [(next(pieces).view(shape), next(pieces)) for shape in self.shapes]
+
+    def images(self, inputs: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return (n, D) pixels as (n, channels, height, width) numbers from 0 to 1."""
+        return inputs.view(-1, *self.convolutions.image).to(dtype).div(WHITE)
+
+    def apply(self, inputs: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the outputs of the one layer that these are the parameters of."""
+        if weights.dim() == 4:
+            return functional.conv2d(inputs, weights, bias, self.convolutions.stride)
+        return functional.linear(inputs.flatten(1), weights, bias)
+
+    def forward(self, theta: Tensor, inputs: Tensor) -> Tensor:
+        """Return the (n, outputs) outputs for (n, D) `inputs`."""
+        return self._forward(self.layers(theta), self.images(inputs, theta.dtype))
+
+    def _forward(self, layers: list[tuple[Tensor, Tensor]], images: Tensor) -> Tensor:
+        (weights, bias), *further = layers
+        outputs = self.apply(images, weights, bias)
+        for weights, bias in further:
+            outputs = self.apply(outputs.relu(), weights, bias)
+        return outputs
+
+    def function(
+        self, thetas: NDArray[np.float32]
+    ) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        """Return the network at (P,) `thetas`, on arrays, for use step by step.
+
+        With (n, P) `thetas` the i-th of them acts on the i-th row.
+        """
+        if thetas.ndim == 2:
+            each = [self.function(theta) for theta in thetas]
+            return lambda inputs: np.concatenate(
+                [own(row) for own, row in zip(each, inputs[:, None], strict=True)]
+            )
+        theta = torch.from_numpy(thetas)
+
+        def outputs(inputs: NDArray[Any]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                return self.forward(theta, torch.from_numpy(inputs)).numpy()
+
+        return outputs
+
+    def linearise(self, theta: Tensor, inputs: Tensor) -> LinearisedConvNet:
+        """Return J at (P,) `theta` on (n, D) `inputs`."""
+        return LinearisedConvNet(self, theta, inputs)
+
+
+class LinearisedConvNet:
+    """J = ∂outputs/∂θ of a `ConvNet` at one θ on (n, D) `inputs`: never stored, only applied.
+
+    Attributes:
+        outputs: (n, outputs) what the network gives.
+    """
+
+    def __init__(self, network: ConvNet, theta: Tensor, inputs: Tensor) -> None:
+        """Pass forward once and keep what both products need: 46 KB a frame of Fig. 3's."""
+        self._network = network
+        self._weights = [weights for weights, _ in network.layers(theta)]
+        self._images = inputs  # as they came: as pixels they take a quarter of the room
+        self._hidden = list[Tensor]()  # inputs of all layers but the first
+        (weights, bias), *further = network.layers(theta)
+        self.outputs = network.apply(network.images(inputs, theta.dtype), weights, bias)
+        for weights, bias in further:
+            self._hidden.append(self.outputs.relu())
+            self.outputs = network.apply(self._hidden[-1], weights, bias)
+
+    def product(self, vector: Tensor) -> Tensor:
+        """Return J v, (n, outputs), of a (P,) `vector`: the forward pass, differentiated."""
+        network = self._network
+        (weights, bias), *further = network.layers(vector)
+        change = network.apply(network.images(self._images, vector.dtype), weights, bias)
+        for (weights, bias), own, inputs in zip(
+            further, self._weights[1:], self._hidden, strict=True
+        ):
+            passed = network.apply(change.mul_(inputs > 0), own, None)
+            change = network.apply(inputs, weights, bias).add_(passed)
+        return change
+
+    def transposed_product(self, outputs: Tensor) -> Tensor:
+        """Return Jᵀ w, (P,), of (n, outputs) `outputs`: backpropagation."""
+        pieces = list[Tensor]()
+        for weights, inputs in zip(
+            reversed(self._weights[1:]), reversed(self._hidden), strict=True
+        ):
+            before, *own = self._backward(outputs, inputs, weights)
+            pieces = [*own, *pieces]
+            outputs = before.mul_(inputs > 0)
+        images = self._network.images(self._images, outputs.dtype)
+        return torch.cat([*self._backward(outputs, images, self._weights[0])[1:], *pieces])
+
+    def _backward(
+        self, outputs: Tensor, inputs: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return one layer's Jᵀ w by its inputs, in their shape, and by weights and bias, flat."""
+        if weights.dim() == 2:
+            by_weights, by_bias = outputs.T @ inputs.flatten(1), outputs.sum(dim=0)
+            return (outputs @ weights).view_as(inputs), by_weights.flatten(), by_bias
+        stride = self._network.convolutions.stride
+        wanted = [weights is not self._weights[0], True, True]  # nothing lies before the images
+        by_inputs, by_weights, by_bias = torch.ops.aten.convolution_backward(
+            outputs, inputs, weights, weights.shape[:1],
+            [stride, stride], [0, 0], [1, 1], False, [0, 0], 1, wanted,
+        )  # fmt: skip
+        return by_inputs, by_weights.flatten(), by_bias
