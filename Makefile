@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help setup demo test check bench figures clean
+.PHONY: help setup demo test check bench figure4 figures clean
 
 help:
 	@echo "make demo     set up, train cart-pole and swimmer, draw their learning curves"
 	@echo "make test     set up, run the tests"
 	@echo "make check    set up, lint, types, layers"
 	@echo "make bench    set up, measure speed against the physics engine's own"
+	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"
 	@echo "make figures  set up, make figures and tables from stored results, without training"
 
 setup: $(VENV)/.installed
@@ -36,6 +37,9 @@ check: setup
 
 bench: setup
 	$(BIN)/trpo-repro bench
+
+figure4: setup
+	$(BIN)/trpo-repro sweep figure4 threads=1 hydra/launcher=joblib
 
 figures: setup
 	$(BIN)/trpo-repro curves results/runs/*/single_path --output results/figures/single_path.png
