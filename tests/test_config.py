@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from trpo_repro.checking import suggestion
 from trpo_repro.cli.compose import config_folder, groups
 from trpo_repro.config import (
     ALGORITHM_CONFIGS,
@@ -20,7 +21,6 @@ from trpo_repro.config import (
     RunConfig,
     parse,
     plain,
-    suggestion,
 )
 from trpo_repro.errors import ConfigError
 from trpo_repro.tasks import GAMES

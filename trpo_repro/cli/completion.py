@@ -21,11 +21,11 @@ from typing import Annotated, Any
 import argcomplete
 from argcomplete.completers import DirectoriesCompleter
 
+from trpo_repro.checking import OneOf
 from trpo_repro.config import (
     ALGORITHM_CONFIGS,
     ALGORITHM_TASKS,
     TASK_CONFIGS,
-    OneOf,
     RunConfig,
     policy_config,
 )

@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import trpo_repro
-from trpo_repro.config import RunConfig, parse, suggestion
+from trpo_repro.checking import suggestion
+from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from trpo_repro.config import RunConfig, suggestion
+from trpo_repro.checking import suggestion
+from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError, TrpoError
 from trpo_repro.runner.run_folder import RunFolder, read_json
 
