@@ -146,6 +146,7 @@ class CemConfig:
     initial_std: Positive
     extra_std: Annotated[float, Range(at_least=0)]
     noise_generations: Count
+    normalise_generations: Count
     play: Annotated[str, OneOf(("mean", "sampled"))]
 
 
@@ -157,6 +158,7 @@ class CmaConfig:
     population: Annotated[int, Range(at_least=2)]
     initial_std: Positive
     diagonal: bool
+    normalise_generations: Count
     play: Annotated[str, OneOf(("mean", "sampled"))]
 
 

@@ -29,13 +29,15 @@ class BlackBox(ABC):
         sampler: Task, policy and threads.
         seed: Root of every random stream of the run.
         steps: Simulated steps of a generation, shared equally by its members.
-        normalise: Whether policies see normalised observations.
+        normalise_generations: Generations over which the observations' moments are learned. From
+            then on they stay, so that a parameter keeps its meaning: a search whose spread has
+            become small cannot follow a moving one. 0: policies see raw observations.
     """
 
     sampler: PopulationSampler
     seed: int
     steps: int
-    normalise: bool
+    normalise_generations: int
 
     @abstractmethod
     def _begin(self, start: Floats) -> Arrays:
@@ -73,7 +75,7 @@ class BlackBox(ABC):
             steps=self.steps,
         )
         sampled = time.perf_counter()
-        if self.normalise:
+        if iteration < self.normalise_generations:
             normaliser = normaliser.updated(batch.observations)
         search = self._tell(arrays, members, batch.returns[1:])
         theta = self._thetas(arrays["theta"], search["mean"][None])[0]

@@ -208,14 +208,14 @@ def _black_box(config: RunConfig, algo: CemConfig | CmaConfig) -> BlackBox:
     if count := _processes(base, config):
         sampler = sampler.forked(count)
     seed, steps = config.seed, config.steps_per_iter
-    normalise = config.estimator.normalise_observations
+    learned = algo.normalise_generations if config.estimator.normalise_observations else 0
     if isinstance(algo, CmaConfig):
         adaptation = CovarianceMatrixAdaptation(
             algo.initial_std, algo.population, algo.diagonal, seed
         )
-        return Cma(sampler, seed, steps, normalise, adaptation)
+        return Cma(sampler, seed, steps, learned, adaptation)
     entropy = CrossEntropy(algo.population, algo.elites, algo.extra_std, algo.noise_generations)
-    return Cem(sampler, seed, steps, normalise, entropy, algo.initial_std)
+    return Cem(sampler, seed, steps, learned, entropy, algo.initial_std)
 
 
 def check_device(device: str) -> None:
