@@ -8,15 +8,34 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from trpo_repro.errors import RunFailed
+from trpo_repro.ranks import ALONE, Ranks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+Joined = TypeVar("Joined", bound="Joinable[Any]")
+
+
+class Joinable(Protocol[Joined]):
+    """A dataclass of arrays of several groups, which can be put behind each other."""
+
+    def __init__(self, **columns: Any) -> None:
+        """Take the arrays by name."""
+
+    @staticmethod
+    def concatenate(parts: list[Joined]) -> Joined:
+        """Join the parts, in order."""
 
 
 def available_cores() -> int:
@@ -33,8 +52,13 @@ class Workers:
     same cores, and would let their number decide the order of sums.
     """
 
-    def __init__(self, threads: int) -> None:
-        """Start `threads` threads (none when 1: the caller's own is enough)."""
+    def __init__(self, threads: int, ranks: Ranks = ALONE) -> None:
+        """Start `threads` threads (none when 1: the caller's own is enough).
+
+        Args:
+            threads: Of this process.
+            ranks: The processes that chunks are shared out to.
+        """
         # Here, so that asking for `available_cores` does not cost torch's start.
         import torch
         from threadpoolctl import threadpool_limits
@@ -42,7 +66,7 @@ class Workers:
         torch.set_num_threads(1)
         # NumPy's own: its threads would fight ours, and their number would move bits.
         threadpool_limits(limits=1, user_api="blas")
-        self.threads = threads
+        self.threads, self.ranks = threads, ranks
         # In every thread anew: OpenMP keeps the number for each of them, and its idle threads
         # would spin on the cores that the others work on.
         self._pool = (
@@ -56,6 +80,63 @@ class Workers:
         if self._pool is None:
             return [function(item) for item in items]
         return list(self._pool.map(function, items))
+
+    def gather(
+        self, function: Callable[[Item], NDArray[Any]], mine: Sequence[Item]
+    ) -> list[NDArray[Any]]:
+        """Return `function` of every rank's items, in order.
+
+        Args:
+            function: Gives an array.
+            mine: What `ranks.share` left to this rank.
+        """
+        if self.ranks.alone:
+            return self.map(function, mine)
+
+        def part() -> dict[str, NDArray[Any]]:
+            return {f"{n:08d}": array for n, array in enumerate(self.map(function, mine))}
+
+        return [found[name] for found in self.ranks.gathered(part) for name in sorted(found)]
+
+    def collect(
+        self,
+        kind: type[Joined],
+        run: Callable[[Sequence[Item]], list[Joined]],
+        tasks: Sequence[Item],
+    ) -> Joined:
+        """Return what `run` makes of all `tasks`, joined; each rank runs its share of them.
+
+        Args:
+            kind: A dataclass of arrays. Arrays of objects stay with the rank that made them.
+            run: Tasks to their results.
+            tasks: Of all ranks.
+        """
+        if self.ranks.alone:
+            joined: Joined = kind.concatenate(run(tasks))
+            return joined
+
+        def part() -> dict[str, NDArray[Any]]:
+            share = self.ranks.share(tasks)
+            columns = vars(kind.concatenate(run(share))) if share else {}
+            return {k: v for k, v in columns.items() if v is not None and v.dtype != object}
+
+        parts = [kind(**found) for found in self.ranks.gathered(part) if found]
+        everything: Joined = kind.concatenate(parts)
+        return everything
+
+    def sum(self, function: Callable[[Item], Tensor], mine: Sequence[Item]) -> Tensor:
+        """Return the sum of `function` over every rank's items, added in order.
+
+        Args:
+            function: Gives a tensor; all of one shape.
+            mine: What `ranks.share` left to this rank.
+        """
+        import torch
+
+        if self.ranks.alone:
+            return torch.stack(self.map(function, mine)).sum(dim=0)
+        parts = self.gather(lambda item: function(item).cpu().numpy(), mine)
+        return torch.stack([torch.from_numpy(part) for part in parts]).sum(dim=0)
 
 
 class Forks(Generic[Item, Result]):

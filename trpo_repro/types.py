@@ -89,7 +89,8 @@ class Trajectories:
         lengths: (E,) int64, steps of each episode; they add up to N.
         terminated: (E,) bool; False where the time limit ended the episode.
         final_observations: (E, D) seen after the last step of each episode.
-        final_states: (E, ...) the simulator states behind them.
+        final_states: (E, ...) the simulator states behind them; None in a run of several
+            processes where they cannot leave the one that simulated.
         states: (N, ...) the state behind each observation, where they were asked for.
     """
 
@@ -99,7 +100,7 @@ class Trajectories:
     lengths: NDArray[np.int64]
     terminated: NDArray[np.bool_]
     final_observations: NDArray[Any]
-    final_states: States
+    final_states: States | None = None
     states: States | None = None
 
     @property

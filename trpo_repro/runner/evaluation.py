@@ -134,5 +134,6 @@ def _forward_speeds(sampler: Sampler, trajectories: Trajectories) -> NDArray[np.
     if not isinstance(simulator, Locomotion):
         return None
     seconds = trajectories.lengths * simulator.control_period
+    assert trajectories.final_states is not None, "one process sampled them"
     speeds: NDArray[np.float64] = simulator.forward_position(trajectories.final_states) / seconds
     return speeds

@@ -21,6 +21,8 @@ from trpo_repro.errors import (
     SimulationDiverged,
     TrpoError,
 )
+from trpo_repro.ranks import ALONE, Ranks
+from trpo_repro.runner.agreement import agreed_beginning
 from trpo_repro.runner.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from trpo_repro.runner.progress import ProgressFile, cut_back
 from trpo_repro.runner.provenance import provenance
@@ -55,7 +57,7 @@ class Reporter(Protocol):
 
 
 def train(
-    algorithm: Algorithm, begin: Checkpoint, iterations: int
+    algorithm: Algorithm, begin: Checkpoint, iterations: int, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Row, Checkpoint]]:
     """Yield, for each iteration from `begin` on, its row and the state behind it.
 
@@ -63,6 +65,7 @@ def train(
         algorithm: What learns.
         begin: Where to go on.
         iterations: Number of iterations of the whole run.
+        ranks: The processes that run it; each goes on from rank 0's arrays.
     """
     state, started = begin, time.perf_counter()
     for iteration in range(begin.iterations, iterations):
@@ -71,6 +74,8 @@ def train(
         except SimulationDiverged as error:
             where = f"iteration {iteration}, {error.where}"
             raise SimulationDiverged(error.what, where=where, fix=error.fix) from error
+        # Equal anyway, where the processors are: those of another kind may round differently.
+        arrays = ranks.from_first(arrays)
         state = Checkpoint(
             iterations=iteration + 1,
             sim_steps=state.sim_steps + int(row["sim_steps"] or 0),
@@ -91,13 +96,16 @@ def already_complete(config: RunConfig) -> bool:
     return status.get("state") == "done" and isinstance(done, int) and done >= config.iterations
 
 
-def execute(config: RunConfig, reporter: Reporter, *, restart: bool = False) -> None:
+def execute(
+    config: RunConfig, reporter: Reporter, *, restart: bool = False, ranks: Ranks = ALONE
+) -> None:
     """Run `config` until it is done, from wherever its folder stands.
 
     Args:
         config: What to run.
         reporter: Shows it.
         restart: Keep the run's old folder aside and begin anew.
+        ranks: The processes that run it together. Rank 0 alone reads and writes the folder.
 
     Raises:
         TrpoError: The run failed, or its folder cannot be used; said by the class.
@@ -107,14 +115,29 @@ def execute(config: RunConfig, reporter: Reporter, *, restart: bool = False) -> 
         from trpo_repro.runner.build import build_algorithm
 
         # What can fail for want of something fails here, before anything is written.
-        writer = _tensorboard_writer() if config.tensorboard else None
-        algorithm = build_algorithm(config)
-        folder = RunFolder.of(config)
-        if restart and (aside := folder.move_aside()):
-            reporter.note(f"the old run is kept in {aside}")
-        folder.create()
-        with folder.locked():
-            _Run(config, folder, algorithm, reporter, writer).execute()
+        writer = _tensorboard_writer() if config.tensorboard and not ranks.rank else None
+        algorithm = build_algorithm(config, ranks)
+        with ranks.connected():
+            if ranks.rank:
+                _follow(config, algorithm, ranks)
+                return
+            folder = RunFolder.of(config)
+            if not restart and already_complete(config):
+                reporter.note(f"already complete: {folder.path}")
+                agreed_beginning(config, Checkpoint(config.iterations, 0, 0.0, {}), ranks)
+                return
+            if restart and (aside := folder.move_aside()):
+                reporter.note(f"the old run is kept in {aside}")
+            folder.create()
+            with folder.locked():
+                _Run(config, folder, algorithm, reporter, writer, ranks).execute()
+
+
+def _follow(config: RunConfig, algorithm: Algorithm, ranks: Ranks) -> None:
+    """Do this rank's share of the iterations of rank 0, which says where they begin."""
+    begin = agreed_beginning(config, None, ranks)
+    for _ in train(algorithm, begin, config.iterations, ranks):
+        pass
 
 
 @dataclass
@@ -126,10 +149,12 @@ class _Run:
     algorithm: Algorithm
     reporter: Reporter
     tensorboard: Callable[..., Any] | None
+    ranks: Ranks
 
     def execute(self) -> None:
         """Resume or begin, train, save."""
         self.latest = self._resume()
+        agreed_beginning(self.config, self.latest, self.ranks)
         self._write_config()
         self._status("running")
         with closing(ProgressFile(self.folder.progress)) as self.progress:
@@ -177,7 +202,8 @@ class _Run:
         """Take iterations as they come: write the row, note the state, save now and then."""
         with self._board() as board:
             last_save = time.perf_counter()
-            for row, state in train(self.algorithm, self.latest, self.config.iterations):
+            iterations = self.config.iterations
+            for row, state in train(self.algorithm, self.latest, iterations, self.ranks):
                 self.progress.append(row)
                 self.latest = state
                 self.reporter.row(row)

@@ -10,6 +10,7 @@ than long-lived ones.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,12 @@ class PopulationBatch:
     steps: NDArray[np.int64]
     observations: NDArray[np.float32]
 
+    @staticmethod
+    def concatenate(parts: list[PopulationBatch]) -> PopulationBatch:
+        """Join the members of several groups, in order."""
+        names = PopulationBatch.__dataclass_fields__
+        return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+
 
 @dataclass(frozen=True)
 class PopulationSampler:
@@ -77,12 +84,8 @@ class PopulationSampler:
             PopulationTask(part, normaliser, streams, group, steps / len(thetas))
             for group, part in enumerate(np.array_split(thetas, groups))
         ]
-        if self.forks is not None:
-            parts = self.forks.map(tasks)
-        else:
-            parts = self.workers.map(self.sample_group, tasks)
-        names = PopulationBatch.__dataclass_fields__
-        return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+        run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
+        return self.workers.collect(PopulationBatch, run, tasks)
 
     def forked(self, count: int) -> PopulationSampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""

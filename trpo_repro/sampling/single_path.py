@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -141,9 +142,8 @@ class Sampler:
         groups = [
             GroupTask(theta, normaliser, streams, group, plan) for group, plan in enumerate(plans)
         ]
-        if self.forks is not None:
-            return Trajectories.concatenate(self.forks.map(groups))
-        return Trajectories.concatenate(self.workers.map(self.sample_group, groups))
+        run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
+        return self.workers.collect(Trajectories, run, groups)
 
     def sample_group(self, task: GroupTask) -> Trajectories:
         """Run one group until its plan allows no further episode: a pure function of `task`."""

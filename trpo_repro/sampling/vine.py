@@ -9,6 +9,7 @@ share their random numbers (common random numbers): they differ by the first act
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -110,9 +111,8 @@ class VineSampler:
             BranchTask(theta, normaliser, streams, group, states[share])
             for group, share in enumerate(np.array_split(np.arange(len(states)), groups))
         ]
-        if self.forks is not None:
-            return Rollouts.concatenate(self.forks.map(tasks))
-        return Rollouts.concatenate(self.workers.map(self.sample_group, tasks))
+        run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
+        return self.workers.collect(Rollouts, run, tasks)
 
     def forked(self, count: int) -> VineSampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
