@@ -12,21 +12,21 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trpo_repro import errors
-from trpo_repro.errors import RunFailed, TrpoError
+from trpo_repro.errors import ConfigError, RunFailed, TrpoError
 
 Item = TypeVar("Item")
 Arrays = Mapping[str, NDArray[Any]]
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = 5.0  # seconds in which a rank that stops in good order has said so
-SPINS = 2000  # looks at an exchange before the processor is left to others
+SPINS = 1000  # looks at an exchange before the processor is left to others
 PAUSE = 0.0005  # seconds between looks from then on
 
 
@@ -63,6 +63,14 @@ class Ranks:
         """Tell whether there is no other process."""
         return self.count == 1
 
+    def must_be_alone(self) -> None:
+        """Refuse to start a sweep once for every process."""
+        if not self.alone:
+            raise ConfigError(
+                f"torchrun starts one run in several processes, not {self.count} sweeps",
+                fix="take torchrun away, and choose a launcher: hydra/launcher=…",
+            )
+
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
         """Return the part of `items` that falls to this rank: neighbours, as many as others'."""
         total = len(items)
@@ -88,6 +96,8 @@ class Ranks:
             yield
         except Exception as error:
             self._announce(_told(error))
+            if not _store_outlives_rank_0():
+                self._missing()  # gives the others the time to read it
             raise
         except BaseException as stop:  # a signal, to all ranks or because one of them died
             self._announce("")
@@ -154,16 +164,21 @@ class Ranks:
             while not work.is_completed():
                 looks += 1
                 time.sleep(PAUSE if looks > SPINS else 0)
+                if looks % SPINS == 0 and self._someone_left():
+                    raise self._lost()
             work.wait()
         except RuntimeError as error:  # torch's, when the other end is gone
             raise self._lost() from error
 
     def _announce(self, text: str) -> None:
         """Tell the other ranks that this one stops, and why; "" for a signal."""
-        try:
+        with suppress(RuntimeError):  # nobody is left to read it
             self._store.set(f"left/{self.rank}", text)
-        except RuntimeError:
-            return  # nobody is left to read it
+
+    def _someone_left(self) -> bool:
+        """Tell whether another rank has said that it stops: it will exchange nothing more."""
+        others = [rank for rank in range(self.count) if rank != self.rank]
+        return any(self._store.check([f"left/{rank}"]) for rank in others)
 
     def _missing(self) -> list[int]:
         """Return the ranks that have not said in time that they stop: they are dead."""
@@ -174,18 +189,18 @@ class Ranks:
                     return []
                 time.sleep(0.05)
             return [r for r in range(self.count) if not self._store.check([f"left/{r}"])]
-        except RuntimeError:
-            return []  # the store went with the launcher: all are being stopped
+        except RuntimeError:  # the store is gone: torchrun keeps it, or else rank 0
+            return [] if _store_outlives_rank_0() else [0]
 
     def _lost(self) -> TrpoError:
         """Return why the connection broke: a rank failed, was stopped, or died."""
         self._announce("")
         if dead := self._missing():
             return self._death(dead)
-        for rank in range(self.count):
-            text = self._store.get(f"left/{rank}").decode()
-            if text:
-                return self._learned(text)
+        with suppress(RuntimeError):
+            for rank in range(self.count):
+                if text := self._store.get(f"left/{rank}").decode():
+                    return self._learned(text)
         self.silent = self.rank > 0
         time.sleep(PATIENCE)  # the signal that stopped the others is on its way here
         return RunFailed("the other processes of this run were stopped", fix="run it again")
@@ -209,6 +224,11 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def _store_outlives_rank_0() -> bool:
+    """Tell whether torchrun keeps what the ranks tell each other; else rank 0 does."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def _told(error: Exception) -> str:

@@ -58,5 +58,6 @@ def _run_together(config: RunConfig, ranks: Ranks, *, restart: bool) -> int:
 def _run_all(options: argparse.Namespace) -> int:
     from trpo_repro.cli.multirun import run_all
 
+    Ranks.of_environment().must_be_alone()
     with stop_on_signals():
         return run_all(options.overrides, restart=options.restart)

@@ -21,6 +21,7 @@ from rich.table import Table
 from trpo_repro.cli.compose import config_folder, hydra_only, run_config
 from trpo_repro.cli.launch import Ended, Job, launch
 from trpo_repro.errors import ConfigError
+from trpo_repro.ranks import Ranks
 from trpo_repro.runner.provenance import git_commit
 from trpo_repro.runner.run_folder import creation_error, write_json
 from trpo_repro.runner.signals import stop_on_signals
@@ -32,6 +33,7 @@ SECONDS_BETWEEN_LOOKS = 2.0
 
 def main(options: argparse.Namespace) -> int:
     """Run what is missing; return 1 if anything failed."""
+    Ranks.of_environment().must_be_alone()
     runs = planned_runs(options.name, options.overrides)
     todo = [run for run in runs if run.state[0] not in ("done", "running")]
     if options.dry_run:
