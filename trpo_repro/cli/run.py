@@ -12,11 +12,12 @@ from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.reporter import make_reporter, say
 from trpo_repro.runner.loop import already_complete, execute
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.runner.signals import RESUMABLE, StopRequested, stop_on_signals
+from trpo_repro.runner.signals import RESUMABLE, StopRequested, follow_parent
 
 
 def main(options: argparse.Namespace) -> int:
     """Run what the overrides say; return the exit code."""
+    follow_parent()
     try:
         return _run_all(options) if options.multirun else _run_one(options)
     except StopRequested as stop:
@@ -41,5 +42,4 @@ def _run_one(options: argparse.Namespace) -> int:
 def _run_all(options: argparse.Namespace) -> int:
     from trpo_repro.cli.multirun import run_all
 
-    with stop_on_signals():
-        return run_all(options.overrides, restart=options.restart)
+    return run_all(options.overrides, restart=options.restart)

@@ -31,7 +31,7 @@ from trpo_repro.runner.run_folder import (
     write_atomically,
     write_json,
 )
-from trpo_repro.runner.signals import StopRequested, stop_on_signals
+from trpo_repro.runner.signals import Requests, StopRequested, stop_on_signals
 from trpo_repro.types import Algorithm, Row
 
 
@@ -103,7 +103,7 @@ def execute(config: RunConfig, reporter: Reporter, *, restart: bool = False) -> 
         TrpoError: The run failed, or its folder cannot be used; said by the class.
         StopRequested: A signal came; the run is saved and can be continued.
     """
-    with stop_on_signals():
+    with stop_on_signals() as requests:
         from trpo_repro.runner.build import build_algorithm
 
         # What can fail for want of something fails here, before anything is written.
@@ -114,7 +114,7 @@ def execute(config: RunConfig, reporter: Reporter, *, restart: bool = False) -> 
             reporter.note(f"the old run is kept in {aside}")
         folder.create()
         with folder.locked():
-            _Run(config, folder, algorithm, reporter, writer).execute()
+            _Run(config, folder, algorithm, reporter, writer, requests).execute()
 
 
 @dataclass
@@ -126,6 +126,7 @@ class _Run:
     algorithm: Algorithm
     reporter: Reporter
     tensorboard: Callable[..., Any] | None
+    requests: Requests
 
     def execute(self) -> None:
         """Resume or begin, train, save."""
@@ -182,6 +183,7 @@ class _Run:
                 self.latest = state
                 self.reporter.row(row)
                 _write_tensorboard(board, row)
+                self.requests.check()
                 if time.perf_counter() - last_save >= self.config.checkpoint_seconds:
                     self._save()
                     self._status("running")
