@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,14 @@ from trpo_repro.checking import suggestion
 from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError
 
+CONF = "TRPO_REPRO_CONF"
+"""Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
+
 
 def config_folder() -> Path:
     """Return `conf/`: inside the installed package, or beside it in a checkout."""
+    if frozen := os.environ.get(CONF):
+        return Path(frozen)
     package = Path(trpo_repro.__file__).parent
     shipped = package / "conf"
     return shipped if shipped.is_dir() else package.parent / "conf"
@@ -31,6 +39,29 @@ def groups() -> dict[str, list[str]]:
     """Return the config groups and what can be chosen in each."""
     folders = sorted(f for f in config_folder().iterdir() if f.is_dir())
     return {f.name: sorted(p.stem for p in f.glob("*.yaml")) for f in folders if f.name != "hydra"}
+
+
+def snapshot(results: Path) -> Path:
+    """Return a copy of `conf/` below `results`, named by its contents, for the runs of a sweep.
+
+    Editing `conf/` while a sweep goes on thus changes none of its runs.
+    """
+    target = results.absolute() / ".sweeps" / f"conf-{settings_hash()}"
+    if not target.is_dir():
+        unfinished = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(config_folder(), unfinished)
+        unfinished.rename(target)
+    return target
+
+
+def settings_hash() -> str:
+    """Return the hash of the names and contents of all files of `conf/`, 12 hexadecimal digits."""
+    folder, found = config_folder(), hashlib.sha256()
+    for path in sorted(folder.rglob("*.yaml")):
+        content = path.read_bytes()
+        found.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:12]
 
 
 def run_config(overrides: Sequence[str]) -> RunConfig:

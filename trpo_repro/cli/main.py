@@ -81,6 +81,13 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("name", metavar="NAME", help="a file of experiments/, such as figure4")
     sweep.add_argument("overrides", nargs="*", metavar="key=value", help="settings of every run")
     sweep.add_argument("--dry-run", action="store_true", help="say how much there is to do")
+    sweep.add_argument(
+        "--patience",
+        type=_positive,
+        default=60.0,
+        metavar="MINUTES",
+        help="a run without a new row for so long is hung and ended; default: 60",
+    )
 
     status = command("status", "show what is done, running, failed or missing")
     status.add_argument("name", nargs="?", metavar="NAME", help="an experiment; default: all runs")
@@ -139,6 +146,14 @@ def _count(text: str) -> int:
     if _natural(text) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return int(text)
+
+
+def _positive(text: str) -> float:
+    """Return a number greater than 0."""
+    number = float(text)  # argparse says what is no number
+    if not 0.0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be > 0")
+    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

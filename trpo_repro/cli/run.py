@@ -15,11 +15,12 @@ from trpo_repro.errors import TrpoError
 from trpo_repro.ranks import Ranks
 from trpo_repro.runner.loop import already_complete, execute
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.runner.signals import RESUMABLE, StopRequested, stop_on_signals
+from trpo_repro.runner.signals import RESUMABLE, StopRequested, follow_parent
 
 
 def main(options: argparse.Namespace) -> int:
     """Run what the overrides say; return the exit code."""
+    follow_parent()
     try:
         return _run_all(options) if options.multirun else _run_one(options)
     except StopRequested as stop:
@@ -59,5 +60,4 @@ def _run_all(options: argparse.Namespace) -> int:
     from trpo_repro.cli.multirun import run_all
 
     Ranks.of_environment().must_be_alone()
-    with stop_on_signals():
-        return run_all(options.overrides, restart=options.restart)
+    return run_all(options.overrides, restart=options.restart)

@@ -33,7 +33,7 @@ from trpo_repro.runner.run_folder import (
     write_atomically,
     write_json,
 )
-from trpo_repro.runner.signals import StopRequested, stop_on_signals
+from trpo_repro.runner.signals import Requests, StopRequested, stop_on_signals
 from trpo_repro.types import Algorithm, Row
 
 
@@ -111,7 +111,7 @@ def execute(
         TrpoError: The run failed, or its folder cannot be used; said by the class.
         StopRequested: A signal came; the run is saved and can be continued.
     """
-    with stop_on_signals():
+    with stop_on_signals() as requests:
         from trpo_repro.runner.build import build_algorithm
 
         # What can fail for want of something fails here, before anything is written.
@@ -130,7 +130,7 @@ def execute(
                 reporter.note(f"the old run is kept in {aside}")
             folder.create()
             with folder.locked():
-                _Run(config, folder, algorithm, reporter, writer, ranks).execute()
+                _Run(config, folder, algorithm, reporter, writer, ranks, requests).execute()
 
 
 def _follow(config: RunConfig, algorithm: Algorithm, ranks: Ranks) -> None:
@@ -150,6 +150,7 @@ class _Run:
     reporter: Reporter
     tensorboard: Callable[..., Any] | None
     ranks: Ranks
+    requests: Requests
 
     def execute(self) -> None:
         """Resume or begin, train, save."""
@@ -208,6 +209,7 @@ class _Run:
                 self.latest = state
                 self.reporter.row(row)
                 _write_tensorboard(board, row)
+                self.requests.check()
                 if time.perf_counter() - last_save >= self.config.checkpoint_seconds:
                     self._save()
                     self._status("running")
