@@ -171,6 +171,9 @@ class Forks(Generic[Item, Result]):
         try:
             return list(self._pool.map(_call, items))
         except BrokenProcessPool as error:
+            # The pool asks the others to end by the signal that they ignore, and waits for them.
+            for copy in multiprocessing.active_children():
+                copy.kill()
             raise RunFailed(
                 "a sampling process died", where="killed, or out of memory", fix="run it again"
             ) from error

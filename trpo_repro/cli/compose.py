@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ from omegaconf.errors import OmegaConfBaseException
 import trpo_repro
 from trpo_repro.checking import suggestion
 from trpo_repro.config import RunConfig, parse
-from trpo_repro.errors import ConfigError
+from trpo_repro.errors import ConfigError, MissingDependency
 
+LAUNCHERS = {"joblib": "hydra_joblib_launcher"}
+"""Launchers that come with an extra of their name, and Hydra's plugin that each of them is."""
 CONF = "TRPO_REPRO_CONF"
 """Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
 
@@ -218,6 +222,8 @@ def _check_hydra(overrides: Sequence[Override]) -> None:
     """Refuse `hydra.…` keys that Hydra does not know: it would take them in silence."""
     if not overrides:
         return
+    for override in overrides:
+        _check_launcher(override)
     lines = [o.input_line or "" for o in overrides]
     groups_only = [line for o, line in zip(overrides, lines, strict=True) if "/" in o.key_or_group]
     try:
@@ -231,3 +237,18 @@ def _check_hydra(overrides: Sequence[Override]) -> None:
             raise ConfigError(
                 f"unknown key '{key}'" + suggestion(key, _leaves(base.hydra, "hydra."))
             )
+
+
+def _check_launcher(override: Override) -> None:
+    """Tell a launcher that is not installed from one that nobody knows."""
+    name = override.value()
+    if override.key_or_group != "hydra/launcher" or name not in LAUNCHERS:
+        return
+    with suppress(ModuleNotFoundError):  # there is no plugin at all
+        if importlib.util.find_spec("hydra_plugins." + LAUNCHERS[name]) is not None:
+            return
+    raise MissingDependency(
+        f"the {name} launcher is not installed",
+        where=override.input_line or "",
+        fix=f"pip install 'trpo-repro[{name}]'",
+    )

@@ -116,6 +116,10 @@ def parser() -> argparse.ArgumentParser:
         report.add_argument(
             "--scale", choices=("bench", "paper"), default="bench", help="of the runs"
         )
+    for report in (curves, figures, tables):
+        report.add_argument(
+            "--strict", action="store_true", help="exit 3 if a run is unfinished or damaged"
+        )
 
     theory = command("theory", "check the paper's bounds exactly on finite MDPs", THEORY_EPILOG)
     theory.add_argument("--mdps", type=_count, default=1000, help="random ones; default: 1000")

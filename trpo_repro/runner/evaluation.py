@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +57,24 @@ def stored_config(folder: RunFolder) -> RunConfig:
     content = read_json(folder.config)
     content.pop("provenance", None)
     try:
-        return parse(content)
+        config = parse(content)
     except ConfigError as error:
         raise CheckpointError(
             f"its configuration is not one of this version: {error}", where=str(folder.config)
         ) from error
+    _refuse_imports(config, folder)
+    return config
+
+
+def _refuse_imports(config: RunConfig, folder: RunFolder) -> None:
+    """Refuse an environment for which Gymnasium would import, and so run, what the file names."""
+    module, colon, _ = getattr(config.task, "id", "").rpartition(":")
+    if colon and module not in sys.modules:
+        raise CheckpointError(
+            f"its environment would import the module {module!r}",
+            where=str(folder.config),
+            fix="if you trust it, import it in a Python of your own and call trpo_repro.cli.main",
+        )
 
 
 def play(

@@ -24,6 +24,12 @@ from trpo_repro.errors import (
 from trpo_repro.ranks import ALONE, Ranks
 from trpo_repro.runner.agreement import agreed_beginning
 from trpo_repro.runner.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
+from trpo_repro.runner.continuity import (
+    begun_as,
+    check_same_science,
+    machine_changes,
+    with_history,
+)
 from trpo_repro.runner.progress import ProgressFile, cut_back
 from trpo_repro.runner.provenance import provenance
 from trpo_repro.runner.run_folder import (
@@ -181,10 +187,14 @@ class _Run:
 
     def _resume(self) -> Checkpoint:
         """Return the newest checkpoint, or the beginning; cut the rows back to it."""
+        self.before, warnings = begun_as(self.folder)
+        check_same_science(self.before, self.config, self.folder)
         remove_temporaries(self.folder.path)
-        found, warnings = newest_checkpoint(
-            self.folder.checkpoints, identity=self.config.identity()
-        )
+        found, damage = newest_checkpoint(self.folder.checkpoints, identity=self.config.identity())
+        warnings += damage
+        self.provenance = provenance(self.config)
+        if found:
+            warnings += machine_changes(self.before, self.provenance)
         if found is None and self.folder.policy.exists():
             raise CheckpointError(
                 "this run has a policy but no checkpoint to go on from",
@@ -242,10 +252,9 @@ class _Run:
         self.reporter.finish(f"failed in iteration {self.latest.iterations}")
 
     def _write_config(self) -> None:
-        """Write the resolved configuration and where it runs."""
-        write_json(
-            self.folder.config, {**plain(self.config), "provenance": provenance(self.config)}
-        )
+        """Write the resolved configuration and where it runs and ran before."""
+        history = with_history(self.provenance, self.before, self.latest.iterations)
+        write_json(self.folder.config, {**plain(self.config), "provenance": history})
         self.folder.failure.unlink(missing_ok=True)
 
     def _status(self, state: str, **more: Any) -> None:

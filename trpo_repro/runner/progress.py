@@ -7,6 +7,7 @@ import io
 import os
 from pathlib import Path
 
+from trpo_repro.errors import CheckpointError
 from trpo_repro.runner.run_folder import disk_error, write_all, write_atomically
 from trpo_repro.types import Row
 
@@ -35,6 +36,7 @@ COLUMNS = (
 )
 TIME_COLUMNS = ("sampling_s", "update_s", "wall_s")
 """The columns that differ between two runs of the same seed."""
+SIZE_LIMIT = 1 << 28  # bytes that we agree to read: a million rows
 
 
 def format_row(row: Row) -> str:
@@ -94,7 +96,16 @@ def cut_back(path: Path, rows: int) -> list[str]:
 
     Rows past the checkpoint belong to iterations that will be run again; half a line is what a
     killed writer left.
+
+    Raises:
+        CheckpointError: The file is larger than any of ours.
     """
+    if path.exists() and path.stat().st_size > SIZE_LIMIT:
+        raise CheckpointError(
+            "the file is larger than any of ours",
+            where=str(path),
+            fix="--restart keeps the old folder aside and begins anew",
+        )
     # Bytes: what damage left need not be text.
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     before = [line for line in lines[1 : 1 + rows] if line.endswith(b"\n")]

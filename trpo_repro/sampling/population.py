@@ -93,7 +93,7 @@ class PopulationSampler:
 
     def sample_group(self, task: PopulationTask) -> PopulationBatch:
         """Run the members of one group side by side until each has used its share."""
-        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found
             return self._sample_group(task)
 
     def _sample_group(self, task: PopulationTask) -> PopulationBatch:
@@ -116,6 +116,8 @@ class PopulationSampler:
             states, rewards, terminated = simulator.step(states, actions)
             seen.append(observations)
             ledger.add(seat, rewards)
+            if not (np.isfinite(rewards).all() and np.isfinite(observations).all()):
+                raise _diverged(rewards, observations, seat // each, age)
             age += 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
@@ -161,6 +163,22 @@ class PopulationTask:
     share: float
 
 
+def _diverged(
+    rewards: Floats,
+    observations: NDArray[np.float32],
+    member: NDArray[np.int64],
+    age: NDArray[np.int64],
+) -> SimulationDiverged:
+    """Return the error that names the first simulator whose numbers are none."""
+    good = np.isfinite(rewards) & np.isfinite(observations).all(axis=1)
+    row = int(np.flatnonzero(~good)[0])
+    return SimulationDiverged(
+        "the simulation gave a reward or observation that is not finite",
+        where=f"member {member[row]} of its group, step {age[row]}",
+        fix="use a smaller task.timestep",
+    )
+
+
 class _Ledger:
     """What the simulator of each seat has earned and spent."""
 
@@ -186,18 +204,7 @@ class _Ledger:
         return again
 
     def result(self, each: int, observations: NDArray[np.float32]) -> PopulationBatch:
-        """Return the members' means, `each` seats in a row being one member's.
-
-        Raises:
-            SimulationDiverged: A member met a number that is none.
-        """
-        good = np.isfinite(self.total)
-        if not good.all():
-            raise SimulationDiverged(
-                "the simulation gave a reward that is not finite",
-                where=f"member {int(np.flatnonzero(~good)[0]) // each} of its group",
-                fix="use a smaller task.timestep",
-            )
+        """Return the members' means, `each` seats in a row being one member's."""
         total, episodes, steps = (
             column.reshape(-1, each).sum(axis=1)
             for column in (self.total, self.episodes, self.steps)

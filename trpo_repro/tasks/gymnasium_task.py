@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ class GymnasiumTask:
             self._prototype = gymnasium.make(id).unwrapped
         except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
             raise MissingDependency(str(error), where=f"task.id={id}") from error
+        _show_divergence(self._prototype)
         observations = self._prototype.observation_space
         if not isinstance(observations, spaces.Box):
             raise ConfigError(f"{id} observes {observations}", where="task.id", fix="use a Box")
@@ -97,6 +99,13 @@ class GymnasiumTask:
         for row, state in enumerate(states):
             copies[row] = copy.deepcopy(state)
         return copies
+
+
+def _show_divergence(environment: gymnasium.Env[Any, Any]) -> None:
+    """Switch off MuJoCo's silent reset of states that diverged, where this is MuJoCo."""
+    model = getattr(environment, "model", None)
+    if isinstance(model, mujoco.MjModel):
+        model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
 
 
 def _action_space(id: str, space: spaces.Space[Any]) -> ActionSpace:
