@@ -24,8 +24,13 @@ from trpo_repro.checking import suggestion
 from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError, MissingDependency
 
-LAUNCHERS = {"joblib": "hydra_joblib_launcher"}
-"""Launchers that come with an extra of their name, and Hydra's plugin that each of them is."""
+LAUNCHERS = {
+    "joblib": ("joblib", "hydra_joblib_launcher"),
+    "submitit_local": ("slurm", "hydra_submitit_launcher"),
+    "submitit_slurm": ("slurm", "hydra_submitit_launcher"),
+    "ray": ("ray", "hydra_ray_launcher"),
+}
+"""Launchers, the extra that each comes with, and Hydra's plugin that it needs."""
 CONF = "TRPO_REPRO_CONF"
 """Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
 
@@ -244,11 +249,12 @@ def _check_launcher(override: Override) -> None:
     name = override.value()
     if override.key_or_group != "hydra/launcher" or name not in LAUNCHERS:
         return
+    extra, plugin = LAUNCHERS[name]
     with suppress(ModuleNotFoundError):  # there is no plugin at all
-        if importlib.util.find_spec("hydra_plugins." + LAUNCHERS[name]) is not None:
+        if importlib.util.find_spec(f"hydra_plugins.{plugin}") is not None:
             return
     raise MissingDependency(
         f"the {name} launcher is not installed",
         where=override.input_line or "",
-        fix=f"pip install 'trpo-repro[{name}]'",
+        fix=f"pip install 'trpo-repro[{extra}]'",
     )
