@@ -1,7 +1,7 @@
 """A SLURM cluster of one node, this machine, for as long as a test needs it.
 
-Debian's packages `slurm-wlm` and `munge`; the daemons are children of the test, run from a folder of
-their own, and are stopped by their own process ids.
+Debian's packages `slurm-wlm` and `munge`; the daemons are children of the test, run from a folder
+of their own, and are stopped by their own process ids.
 """
 
 from __future__ import annotations

@@ -130,6 +130,9 @@ def parser() -> argparse.ArgumentParser:
     bench = command("bench", "measure speed against the physics engine's own, as ratios")
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.add_argument("--quick", action="store_true", help="small sizes, for a first look")
+    bench.add_argument(
+        "--scaling", metavar="FILE", help="write what scale=paper takes on many cores, as Markdown"
+    )
     bench.add_argument("--only", metavar="NAME", help="only measurements whose name contains NAME")
     bench.add_argument("--results-dir", default="results", help="where trained policies are")
 
