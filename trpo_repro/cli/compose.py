@@ -7,8 +7,9 @@ import importlib.util
 import itertools
 import os
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,17 @@ def _leaves(config: DictConfig, prefix: str = "") -> list[str]:
     return names
 
 
+@contextmanager
+def over_plugins() -> Iterator[None]:
+    """Lay our files of launchers over their plugins' own, which then check them.
+
+    Hydra does so wherever the names are the same, but warns of a version in which it will not.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/")
+        yield
+
+
 def _check_hydra(overrides: Sequence[Override]) -> None:
     """Refuse `hydra.…` keys that Hydra does not know: it would take them in silence."""
     if not overrides:
@@ -232,7 +244,10 @@ def _check_hydra(overrides: Sequence[Override]) -> None:
     lines = [o.input_line or "" for o in overrides]
     groups_only = [line for o, line in zip(overrides, lines, strict=True) if "/" in o.key_or_group]
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+        with (
+            initialize_config_dir(version_base="1.3", config_dir=str(config_folder())),
+            over_plugins(),
+        ):
             base = compose("config", overrides=groups_only, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split())) from error

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
@@ -32,7 +31,7 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from trpo_repro.cli.compose import CONF, config_folder, snapshot
+from trpo_repro.cli.compose import CONF, config_folder, over_plugins, snapshot
 from trpo_repro.cli.reporter import say
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.run_folder import creation_error
@@ -102,15 +101,15 @@ def launch(runs: Sequence[SweepRun], job: Job, hydra_overrides: Sequence[str]) -
 
 def _launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[str]) -> list[Ended]:
     """Let Hydra's launcher call `job` for each of `jobs`."""
-    version.setbase("1.3")  # or a launcher's file of ours would be laid over the plugin's own
     search_path = create_config_search_path(str(config_folder()))
     engine = Hydra.create_main_hydra2(task_name="trpo-repro", config_search_path=search_path)
     # Hydra's own folder lies where the results go, which it is not told otherwise.
     place = [word for word in jobs[0] if word.startswith("results_dir=")]
     try:
-        config = engine.compose_config(
-            "config", [*hydra_overrides, *place], RunMode.MULTIRUN, with_log_configuration=False
-        )
+        with over_plugins():
+            config = engine.compose_config(
+                "config", [*hydra_overrides, *place], RunMode.MULTIRUN, with_log_configuration=False
+            )
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(
                 config_loader=engine.config_loader, callbacks=Callbacks(config)

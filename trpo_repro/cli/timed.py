@@ -1,4 +1,4 @@
-"""`python -m trpo_repro.cli.timed COUNT key=value…`: iterations for `bench`, as one of its ranks."""
+"""`python -m trpo_repro.cli.timed COUNT key=value…`: iterations for `bench`, as one rank."""
 
 from __future__ import annotations
 

@@ -28,6 +28,8 @@ DISTRIBUTION = "trpo-repro"
 OPTIONAL = {
     "tensorboard": ("tensorboard=true", "tensorboard"),
     "hydra-joblib-launcher": ("run -m hydra/launcher=joblib", "joblib"),
+    "hydra-submitit-launcher": ("sweeps on SLURM", "slurm"),
+    "hydra-ray-launcher": ("sweeps on Ray", "ray"),
     "sb3-contrib": ("bench's comparison with SB3-contrib", "bench"),
 }
 """Packages that one feature needs: the feature, and the extra that brings them."""
