@@ -50,8 +50,15 @@ def test_processes_move_no_bit():
         np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
 
 
-def test_an_iteration_keeps_to_the_trust_region_and_is_a_pure_function():
-    learner = build_algorithm(run_config(OVERRIDES))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("algo=single_path",),
+        ("algo=vine", "steps_per_iter=1500", "algo.trunk_steps=240", "algo.rollout_length=40"),
+    ],
+)
+def test_an_iteration_keeps_to_the_trust_region_and_is_a_pure_function(settings):
+    learner = build_algorithm(run_config([*OVERRIDES, *settings]))
     arrays = learner.initial()
     after, row = learner.iterate(arrays, 0)
     again, _ = learner.iterate(arrays, 0)

@@ -38,8 +38,9 @@ from trpo_repro.parallel import Forks, Workers, available_cores
 from trpo_repro.policies.convolutions import Convolutions
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.baselines import BASELINES, Baseline
+from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
 from trpo_repro.sampling.population import PopulationSampler
-from trpo_repro.sampling.single_path import GAMES, Sampler, group_count
+from trpo_repro.sampling.single_path import GAME_VINES, GAMES, Sampler, group_count
 from trpo_repro.sampling.vine import Proposal, VineSampler
 from trpo_repro.tasks import make_task
 from trpo_repro.tasks.atari_screen import IMAGE, STACK
@@ -170,9 +171,17 @@ def _vine(config: RunConfig, algo: VineConfig) -> Vine:
         discount=config.estimator.discount,
         proposal=_proposal(algo.proposal, sampler.simulator.actions),
         common_random_numbers=algo.common_random_numbers,
+        reward_bound=_reward_bound(config),
     )
+    local = None
+    if isinstance(config.task, AtariTask):
+        sampler = dataclasses.replace(sampler, grouping=GAME_VINES)
+        local = LocalVineSampler(cast(LocalSimulator, sampler.simulator), sampler, branches)
     if count := _processes(sampler, config):
-        sampler, branches = sampler.forked(count), branches.forked(count)
+        if local:
+            local = local.forked(count)
+        else:
+            sampler, branches = sampler.forked(count), branches.forked(count)
     return Vine(
         sampler=sampler,
         branches=branches,
@@ -183,6 +192,7 @@ def _vine(config: RunConfig, algo: VineConfig) -> Vine:
         trunk_steps=algo.trunk_steps,
         normalise=config.estimator.normalise_observations,
         device=config.device,
+        local=local,
     )
 
 

@@ -41,19 +41,27 @@ class Grouping:
     Attributes:
         rows: Simulators of a group, at least.
         most: Groups of a batch, at most.
+        square: As many groups as simulators in each, but a power of two of them, which the usual
+            numbers of cores divide.
     """
 
     rows: int = ROWS_PER_GROUP
     most: int = MOST_GROUPS
+    square: bool = False
 
     def groups(self, rows: int) -> int:
         """Return how many groups `rows` simulators make."""
+        if self.square:
+            return int(min(self.most, 2 ** (max(rows, 1).bit_length() - 1 >> 1)))
         return max(1, min(self.most, rows // self.rows))
 
 
 ANY_TASK = Grouping()
 GAMES = Grouping(rows=2, most=8)
 """For emulators, each of which takes far longer over a step than Python and the network do."""
+GAME_VINES = Grouping(most=16, square=True)
+"""For vines on emulators, where a group's work is many times its trunk's, and the more emulators
+it has, the more rows the network sees at once."""
 
 
 def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
@@ -75,7 +83,7 @@ class Sampler:
         policy: The architecture; its parameters come with each call.
         workers: The threads that groups run on.
         greedy: Take the distribution's mode instead of sampling.
-        keep_states: Return the simulator's state at every step too.
+        keep_states: Return the simulator's state too, at every step or at a share of them.
         forks: Processes that groups run on instead of threads.
         grouping: How a batch is cut into groups.
         stack: Screens of an observation. Only the newest is recorded, as the others were.
@@ -108,23 +116,28 @@ class Sampler:
             steps: Control steps to take, about.
             expected_length: Mean length of an episode in the batch before; 0 if there was none.
         """
+        plans = self.plans(steps, expected_length)
+        return self._sample(theta, normaliser, streams, plans)
+
+    def plans(self, steps: int, expected_length: float) -> list[_Plan]:
+        """Return what each group of a batch of about `steps` control steps samples."""
         if expected_length:
-            count = max(1, round(steps / expected_length))
-            return self.episodes(theta, normaliser, streams, count=count)
+            return self._whole_episodes(max(1, round(steps / expected_length)))
         groups = group_count(steps, self.simulator.horizon, self.grouping)
         rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / self.simulator.horizon)))
-        plans = [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
-        return self._sample(theta, normaliser, streams, plans)
+        return [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
 
     def episodes(
         self, theta: NDArray[np.float32], normaliser: Normaliser, streams: Streams, *, count: int
     ) -> Trajectories:
         """Sample exactly `count` episodes."""
+        return self._sample(theta, normaliser, streams, self._whole_episodes(count))
+
+    def _whole_episodes(self, count: int) -> list[_Plan]:
         groups = self.grouping.groups(count)
         # They begin at once where that is possible: a late one would run alone at the end, and
         # Python's share of a step is the same for one row as for many.
-        plans = [_Plan(min(share, MOST_ROWS), share, math.inf) for share in shares(count, groups)]
-        return self._sample(theta, normaliser, streams, plans)
+        return [_Plan(min(share, MOST_ROWS), share, math.inf) for share in shares(count, groups)]
 
     def forked(self, count: int) -> Sampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -155,6 +168,7 @@ class Sampler:
         plan, normaliser = task.plan, task.normaliser
         resets = task.streams("reset", task.group)
         noise_stream = task.streams("noise", task.group)
+        picks = task.streams("rollout set", task.group)
         act = self.policy.actor(task.theta, greedy=self.greedy)
         record = _Record(simulator.observe)
         states = simulator.reset(plan.start(plan.rows, running=np.zeros(0, np.int64)), resets)
@@ -167,7 +181,7 @@ class Sampler:
             observations = simulator.observe(states)
             actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(states)])
             # Only where they are kept: a simulator may step its states in place.
-            before = (simulator.copy(states),) if self.keep_states else ()
+            before = (self._kept(states, task.share, picks),) if self.keep_states else ()
             states, rewards, terminated = simulator.step(states, actions)
             record.add_step(self._recorded(observations), actions, rewards, episode, age, *before)
             age = age + 1
@@ -178,6 +192,15 @@ class Sampler:
                 plan.finish(age[ended])
                 states, episode, age = self._replace(states, episode, age, ended, plan, resets)
         return record.trajectories(plan.started)
+
+    def _kept(self, states: States, share: float, rng: np.random.Generator) -> States:
+        """Return copies of (n, …) `states`; if only a `share` is wanted, None in others' place."""
+        if share == 1.0:
+            return self.simulator.copy(states)
+        kept, wanted = np.full(len(states), None), rng.random(len(states)) < share
+        if wanted.any():
+            kept[wanted] = self.simulator.copy(states[wanted])
+        return kept
 
     def _recorded(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return what is kept of (n, D) `observations`: of stacked screens the newest."""
@@ -220,6 +243,7 @@ class GroupTask:
         streams: Random streams of the batch.
         group: The group's number in the batch.
         plan: How many episodes.
+        share: Probability with which a state is kept, where states are.
     """
 
     theta: NDArray[np.float32]
@@ -227,6 +251,7 @@ class GroupTask:
     streams: Streams
     group: int
     plan: _Plan
+    share: float = 1.0
 
 
 @dataclass
