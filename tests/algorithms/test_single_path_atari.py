@@ -54,7 +54,7 @@ def test_processes_move_no_bit():
     "settings",
     [
         ("algo=single_path",),
-        ("algo=vine", "steps_per_iter=1500", "algo.trunk_steps=240", "algo.rollout_length=40"),
+        ("task=qbert", "algo=vine", "steps_per_iter=1500", "algo.rollout_length=40"),
     ],
 )
 def test_an_iteration_keeps_to_the_trust_region_and_is_a_pure_function(settings):
