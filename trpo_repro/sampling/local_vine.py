@@ -49,14 +49,14 @@ class Vines:
 
     @staticmethod
     def concatenate(parts: list[Vines]) -> Vines:
-        """Join the vines of several groups, in order."""
+        """Join the vines of several groups, in order; `parts` is emptied on the way."""
         sizes = [len(part.trunk.rewards) for part in parts]
         before = np.cumsum([0, *sizes[:-1]])
-        return Vines(
-            Trajectories.concatenate([part.trunk for part in parts]),
-            np.concatenate([p.chosen + rows for p, rows in zip(parts, before, strict=True)]),
-            Rollouts.concatenate([part.rollouts for part in parts]),
-        )
+        chosen = np.concatenate([p.chosen + rows for p, rows in zip(parts, before, strict=True)])
+        rollouts = Rollouts.concatenate([part.rollouts for part in parts])
+        trunks = [part.trunk for part in parts]
+        parts.clear()  # the frames are not to be there twice
+        return Vines(Trajectories.concatenate(trunks), chosen, rollouts)
 
 
 @dataclass(frozen=True)

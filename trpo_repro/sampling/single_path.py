@@ -87,6 +87,7 @@ class Sampler:
         forks: Processes that groups run on instead of threads.
         grouping: How a batch is cut into groups.
         stack: Screens of an observation. Only the newest is recorded, as the others were.
+        keep_observations: Record what was seen at all; else rows without columns stand for it.
     """
 
     simulator: Simulator
@@ -97,6 +98,7 @@ class Sampler:
     forks: Forks[GroupTask, Trajectories] | None = None
     grouping: Grouping = ANY_TASK
     stack: int = 1
+    keep_observations: bool = True
 
     def batch(
         self,
@@ -204,6 +206,8 @@ class Sampler:
 
     def _recorded(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return what is kept of (n, D) `observations`: of stacked screens the newest."""
+        if not self.keep_observations:
+            return observations[:, :0]
         if self.stack == 1:
             return observations
         return observations[:, -(self.simulator.observation_size // self.stack) :].copy()
@@ -288,11 +292,13 @@ class _Record:
 
     def __init__(self, observe: Callable[[States], NDArray[Any]]) -> None:
         self._observe = observe
+        self._observations: list[NDArray[Any]] = []
         self._steps: list[tuple[NDArray[Any], ...]] = []
         self._ends: list[tuple[NDArray[Any], ...]] = []
 
-    def add_step(self, *columns: NDArray[Any]) -> None:
+    def add_step(self, observations: NDArray[Any], *columns: NDArray[Any]) -> None:
         """Note observations, actions, rewards, episode, age and maybe states, (n, …) each."""
+        self._observations.append(observations)
         self._steps.append(columns)
 
     def add_ends(
@@ -311,12 +317,12 @@ class _Record:
     def trajectories(self, episodes: int) -> Trajectories:
         """Put every step behind its predecessor of the same episode."""
         columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
-        observations, actions, rewards, episode, age = columns[:5]
-        self._check_finite(observations, rewards, episode, age)
+        actions, rewards, episode, age = columns[:4]
+        self._check_finite(self._observations, rewards, episode, age)
         ended, lengths, terminated, final, states = map(
             np.concatenate, zip(*self._ends, strict=True)
         )
-        self._check_finite(final, np.zeros(len(final)), ended, lengths)
+        self._check_finite([final], np.zeros(len(final)), ended, lengths)
         order = np.argsort(ended)
         assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
         lengths = lengths[order]
@@ -328,27 +334,41 @@ class _Record:
             return result
 
         return Trajectories(
-            observations=sort(observations),
+            observations=self._sorted_observations(place),
             actions=sort(actions),
             rewards=sort(rewards),
             lengths=lengths,
             terminated=terminated[order],
             final_observations=final[order],
             final_states=states[order],
-            states=sort(columns[5]) if len(columns) > 5 else None,
+            states=sort(columns[4]) if len(columns) > 4 else None,
         )
+
+    def _sorted_observations(self, place: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the observations, row i of all at `place[i]`; each step is forgotten at once.
+
+        They are most of a batch, which is not to be there twice.
+        """
+        first = self._observations[0]
+        result = np.empty((len(place), *first.shape[1:]), first.dtype)
+        begin = 0
+        for step, rows in enumerate(self._observations):
+            result[place[begin : begin + len(rows)]] = rows
+            begin += len(rows)
+            self._observations[step] = result[:0]
+        return result
 
     @staticmethod
     def _check_finite(
-        observations: NDArray[Any],
+        observations: list[NDArray[Any]],
         rewards: NDArray[Any],
         episode: NDArray[np.int64],
         age: NDArray[np.int64],
     ) -> None:
         """Raise SimulationDiverged at the first number that is none."""
         good = np.isfinite(rewards)
-        if np.issubdtype(observations.dtype, np.floating):  # pixels are always numbers
-            good &= np.isfinite(observations).all(axis=1)
+        if np.issubdtype(observations[0].dtype, np.floating):  # pixels are always numbers
+            good &= np.concatenate([np.isfinite(rows).all(axis=1) for rows in observations])
         if not good.all():
             row = int(np.flatnonzero(~good)[0])
             raise SimulationDiverged(
