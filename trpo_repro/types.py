@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trpo_repro.memory import trim
+
 Floats = NDArray[Any]
 """Floating-point numbers; docstrings give the shape, and the precision where it matters."""
 States = NDArray[Any]
@@ -125,13 +127,15 @@ class Trajectories:
                 rows = sum(len(column) for column in columns)
                 joined[name] = np.empty((rows, *columns[0].shape[1:]), columns[0].dtype)
                 filled[name] = 0
-        columns.clear()
+        del columns
         while parts:
             part = parts.pop(0)
             for name, whole in joined.items():
                 values = getattr(part, name)
                 whole[filled[name] : filled[name] + len(values)] = values
                 filled[name] += len(values)
+            del part, values
+            trim()
         return Trajectories(**joined)
 
 

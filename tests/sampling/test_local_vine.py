@@ -14,7 +14,8 @@ from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import Forks
 from trpo_repro.runner.build import build_algorithm
 from trpo_repro.sampling.normaliser import Normaliser
-from trpo_repro.sampling.single_path import GAME_VINES, GroupTask
+from trpo_repro.sampling.single_path import GAMES as GROUPING
+from trpo_repro.sampling.single_path import GroupTask
 from trpo_repro.seeding import Streams
 from trpo_repro.tasks import GAMES
 from trpo_repro.tasks.atari import joystick_actions
@@ -206,4 +207,4 @@ def test_a_worker_that_is_killed_is_a_failed_run(monkeypatch):
 
 def test_groups_are_as_many_as_emulators_in_each_and_divide_among_cores():
     counts = {1: 1, 3: 1, 4: 2, 15: 2, 16: 4, 22: 4, 63: 4, 64: 8, 255: 8, 256: 16, 5000: 16}
-    assert {rows: GAME_VINES.groups(rows) for rows in counts} == counts
+    assert {rows: GROUPING.groups(rows) for rows in counts} == counts

@@ -40,7 +40,7 @@ from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.baselines import BASELINES, Baseline
 from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
 from trpo_repro.sampling.population import PopulationSampler
-from trpo_repro.sampling.single_path import GAME_VINES, GAMES, Sampler, group_count
+from trpo_repro.sampling.single_path import GAMES, Sampler, group_count
 from trpo_repro.sampling.vine import Proposal, VineSampler
 from trpo_repro.tasks import make_task
 from trpo_repro.tasks.atari_screen import IMAGE, STACK
@@ -175,7 +175,6 @@ def _vine(config: RunConfig, algo: VineConfig) -> Vine:
     )
     local = None
     if isinstance(config.task, AtariTask):
-        sampler = dataclasses.replace(sampler, grouping=GAME_VINES)
         local = LocalVineSampler(cast(LocalSimulator, sampler.simulator), sampler, branches)
     if count := _processes(sampler, config):
         if local:

@@ -41,12 +41,14 @@ class Grouping:
     Attributes:
         rows: Simulators of a group, at least.
         most: Groups of a batch, at most.
+        widest: Simulators of a group, at most: episodes beyond wait for one.
         square: As many groups as simulators in each, but a power of two of them, which the usual
             numbers of cores divide.
     """
 
     rows: int = ROWS_PER_GROUP
     most: int = MOST_GROUPS
+    widest: int = MOST_ROWS
     square: bool = False
 
     def groups(self, rows: int) -> int:
@@ -57,11 +59,9 @@ class Grouping:
 
 
 ANY_TASK = Grouping()
-GAMES = Grouping(rows=2, most=8)
-"""For emulators, each of which takes far longer over a step than Python and the network do."""
-GAME_VINES = Grouping(most=16, square=True)
-"""For vines on emulators, where a group's work is many times its trunk's, and the more emulators
-it has, the more rows the network sees at once."""
+GAMES = Grouping(most=16, widest=16, square=True)
+"""For emulators, which take far longer over a step than Python does, and 70 ms to start. Of one row
+the network takes half an emulator's time, of eight a seventh for each."""
 
 
 def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
@@ -123,10 +123,11 @@ class Sampler:
 
     def plans(self, steps: int, expected_length: float) -> list[_Plan]:
         """Return what each group of a batch of about `steps` control steps samples."""
+        widest = self.grouping.widest
         if expected_length:
             return self._whole_episodes(max(1, round(steps / expected_length)))
         groups = group_count(steps, self.simulator.horizon, self.grouping)
-        rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / self.simulator.horizon)))
+        rows = max(1, min(widest, math.ceil(steps / groups / self.simulator.horizon)))
         return [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
 
     def episodes(
@@ -139,7 +140,8 @@ class Sampler:
         groups = self.grouping.groups(count)
         # They begin at once where that is possible: a late one would run alone at the end, and
         # Python's share of a step is the same for one row as for many.
-        return [_Plan(min(share, MOST_ROWS), share, math.inf) for share in shares(count, groups)]
+        widest = self.grouping.widest
+        return [_Plan(min(share, widest), share, math.inf) for share in shares(count, groups)]
 
     def forked(self, count: int) -> Sampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
