@@ -26,6 +26,11 @@ Run the same command again to continue what was interrupted.
 RUN_EPILOG = """overrides are Hydra's: key=value, task=… and algo=… choose a file of conf/.
 `trpo-repro list` shows the tasks and algorithms; `trpo-repro list task=hopper` every key.
 """
+RANDOM_EPILOG = """examples:
+  trpo-repro random                                 all seven, minutes, into results/random
+  trpo-repro random task=pong --episodes 20         one game
+  trpo-repro random task.protocol=machado2018       the other protocol
+"""
 THEORY_EPILOG = """examples:
   trpo-repro theory                        under a minute, into results/theory
   trpo-repro theory --mdps 10000 --seed 1  more MDPs, other ones
@@ -103,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--greedy", action="store_true", help="play the likeliest action")
     evaluate.add_argument("--seed", type=_natural, default=0, help="of the episodes; default: 0")
     evaluate.add_argument("--json", action="store_true", help="print JSON, scores included")
+
+    random = command("random", "play the games by chance, as Table 1's first row", RANDOM_EPILOG)
+    random.add_argument("overrides", nargs="*", metavar="key=value", help="settings")
+    random.add_argument("--episodes", type=_count, default=100, help="of each; default: 100")
+    random.add_argument("--seed", type=_natural, default=0, help="of the episodes; default: 0")
 
     curves = command("curves", "draw learning curves of stored runs")
     curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")

@@ -39,6 +39,7 @@ from trpo_repro.policies.convolutions import Convolutions
 from trpo_repro.policies.policy import Policy
 from trpo_repro.ranks import ALONE, Ranks
 from trpo_repro.sampling.baselines import BASELINES, Baseline
+from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
 from trpo_repro.sampling.population import PopulationSampler
 from trpo_repro.sampling.single_path import GAMES, Sampler, group_count
 from trpo_repro.sampling.vine import Proposal, VineSampler
@@ -171,9 +172,16 @@ def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:
         discount=config.estimator.discount,
         proposal=_proposal(algo.proposal, sampler.simulator.actions),
         common_random_numbers=algo.common_random_numbers,
+        reward_bound=_reward_bound(config),
     )
+    local = None
+    if isinstance(config.task, AtariTask):
+        local = LocalVineSampler(cast(LocalSimulator, sampler.simulator), sampler, branches)
     if count := _processes(sampler, config):
-        sampler, branches = sampler.forked(count), branches.forked(count)
+        if local:
+            local = local.forked(count)
+        else:
+            sampler, branches = sampler.forked(count), branches.forked(count)
     return Vine(
         sampler=sampler,
         branches=branches,
@@ -184,6 +192,7 @@ def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:
         trunk_steps=algo.trunk_steps,
         normalise=config.estimator.normalise_observations,
         device=config.device,
+        local=local,
     )
 
 
