@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, get_type_hints
 
 from trpo_repro.errors import RunFailed
 from trpo_repro.ranks import ALONE, Ranks
@@ -28,7 +29,7 @@ Joined = TypeVar("Joined", bound="Joinable[Any]")
 
 
 class Joinable(Protocol[Joined]):
-    """A dataclass of arrays of several groups, which can be put behind each other."""
+    """A dataclass of arrays, or of such dataclasses; those of several groups can be joined."""
 
     def __init__(self, **columns: Any) -> None:
         """Take the arrays by name."""
@@ -117,10 +118,9 @@ class Workers:
 
         def part() -> dict[str, NDArray[Any]]:
             share = self.ranks.share(tasks)
-            columns = vars(kind.concatenate(run(share))) if share else {}
-            return {k: v for k, v in columns.items() if v is not None and v.dtype != object}
+            return columns(kind.concatenate(run(share))) if share else {}
 
-        parts = [kind(**found) for found in self.ranks.gathered(part) if found]
+        parts = [record(kind, found) for found in self.ranks.gathered(part) if found]
         everything: Joined = kind.concatenate(parts)
         return everything
 
@@ -137,6 +137,27 @@ class Workers:
             return torch.stack(self.map(function, mine)).sum(dim=0)
         parts = self.gather(lambda item: function(item).cpu().numpy(), mine)
         return torch.stack([torch.from_numpy(part) for part in parts]).sum(dim=0)
+
+
+def columns(joined: Any) -> dict[str, NDArray[Any]]:
+    """Return a dataclass's arrays by name, `a.b` where it has others in it; none of objects."""
+    found = {}
+    for name, value in vars(joined).items():
+        if dataclasses.is_dataclass(value):
+            found |= {f"{name}.{inner}": array for inner, array in columns(value).items()}
+        elif value is not None and value.dtype != object:
+            found[name] = value
+    return found
+
+
+def record(kind: type[Any], arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Return the dataclass that `columns` took apart."""
+    parts: dict[str, Any] = {name: array for name, array in arrays.items() if "." not in name}
+    for name in {name.split(".")[0] for name in arrays if "." in name}:
+        start = f"{name}."
+        inner = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+        parts[name] = record(get_type_hints(kind)[name], inner)
+    return kind(**parts)
 
 
 class Forks(Generic[Item, Result]):

@@ -40,6 +40,7 @@ CASES = {
     "max kl": ("task=cartpole", "algo=max_kl", "scale=smoke"),
     "cem": ("task=cartpole", "algo=cem", "scale=smoke", "algo.population=60"),
     "pong": ("task=pong", "scale=smoke", "task.horizon=40"),
+    "vine on pong": ("task=pong", "algo=vine", "scale=smoke", "task.horizon=40"),
 }
 
 

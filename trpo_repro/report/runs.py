@@ -45,7 +45,7 @@ MEAN_SCORE = "mean_theta_score"
 ALWAYS_NUMBERS = ("iteration", "sim_steps", "return_mean", "score")
 SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
 """The parts of a configuration that decide results; their hash tells runs apart."""
-SIZE_LIMIT = 1 << 25  # bytes of rows that we agree to read: a hundred thousand of them
+SIZE_LIMIT = 1 << 24  # bytes of rows that we agree to read: fifty thousand of them
 JSON_LIMIT = 1 << 20  # bytes; nothing that a run writes comes near
 SET_ASIDE = re.compile(r"\.old\d+$")  # what `run --restart` leaves beside the new run
 

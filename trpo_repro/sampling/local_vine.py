@@ -104,8 +104,8 @@ class LocalVineSampler:
             for group, plan in enumerate(self.trunk.plans(trunk_steps, expected_length))
         ]
         # Without processes one after the other: threads would take each other's emulators.
-        parts = self.forks.map(tasks) if self.forks else [self.grow(task) for task in tasks]
-        vines = Vines.concatenate(parts)
+        run = self.forks.map if self.forks else lambda tasks: [self.grow(task) for task in tasks]
+        vines = self.trunk.workers.collect(Vines, run, tasks)
         if not len(vines.chosen):
             raise ConfigError(
                 f"none of {len(vines.trunk.rewards)} states was chosen to branch from",
