@@ -141,7 +141,7 @@ class Workers:
 
 def columns(joined: Any) -> dict[str, NDArray[Any]]:
     """Return a dataclass's arrays by name, `a.b` where it has others in it; none of objects."""
-    found = {}
+    found: dict[str, NDArray[Any]] = {}
     for name, value in vars(joined).items():
         if dataclasses.is_dataclass(value):
             found |= {f"{name}.{inner}": array for inner, array in columns(value).items()}

@@ -41,6 +41,7 @@ from trpo_repro.runner.sweep import SweepRun
 TAIL = 2000  # characters of a child's standard error that are kept
 SECONDS_BETWEEN_LOOKS = 0.2
 PATIENCE = 3600.0  # seconds without a new row after which a run counts as hung
+SLURM_KILLS_WITHIN = 60.0  # seconds from its signal to the end; KillWait, 30 unless changed
 GRACE = 20.0  # seconds that a child gets to save before it is killed
 
 
@@ -184,7 +185,17 @@ class Job:
         ended = self._wait(self._start(overrides), self.folders.get(tuple(overrides)))
         if not self.quiet:
             say(f"exit {ended.code} after {time.monotonic() - began:.0f} s")
+        if ended.code == RESUMABLE and os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+            # To return would be to have done one's work. A job that SLURM requeues is killed here
+            # and begins anew; one that was only signalled returns in the end.
+            self._until_unwanted(SLURM_KILLS_WITHIN)
         return ended
+
+    def _until_unwanted(self, seconds: float) -> None:
+        """Wait, unless the driver asks to stop."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._unwanted():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _start(self, overrides: Sequence[str]) -> subprocess.Popen[str]:
         """Start the child, in a session of its own: a terminal's Ctrl-C is for the driver."""
