@@ -39,8 +39,8 @@ CASES = {
     "kl penalty": ("task=cartpole", "algo=kl_penalty", "scale=smoke"),
     "max kl": ("task=cartpole", "algo=max_kl", "scale=smoke"),
     "cem": ("task=cartpole", "algo=cem", "scale=smoke", "algo.population=60"),
-    "pong": ("task=pong", "scale=smoke", "task.horizon=40"),
-    "vine on pong": ("task=pong", "algo=vine", "scale=smoke", "task.horizon=40"),
+    "game": ("task=space_invaders", "scale=smoke", "task.horizon=100", "steps_per_iter=600"),
+    "vine on a game": ("task=space_invaders", "algo=vine", "scale=smoke", "task.horizon=100"),
 }
 
 
