@@ -200,12 +200,11 @@ class Sweep:
         wait_until(lambda: "Restarts=1" in self.slurm("scontrol", "show", "job"), "the requeue")
 
         def begun() -> bool:
-            waiting = self.slurm("squeue", "-h", "-t", "pending", "-o", "%A").split()
-            for job in waiting:
+            for job in self.slurm("squeue", "-h", "-t", "pending", "-o", "%A").split():
                 self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
-            return not waiting
+            return bool(self.slurm("squeue", "-h", "-t", "running").strip())
 
-        wait_until(begun, "the job's second start")
+        wait_until(begun, "the job's second start", seconds=240)
 
     def status(self) -> dict[str, Any]:
         """Return the run's status."""
@@ -254,13 +253,13 @@ def test_scancel_with_a_signal_saves_and_the_next_sweep_goes_on(
 
 
 def test_requeued_job_goes_on_by_itself(sweep: Sweep, tmp_path: Path) -> None:
-    driver = sweep.start(1000)
+    driver = sweep.start(400)
     sweep.slurm("scontrol", "requeue", sweep.job())
     sweep.restart()
-    assert 5 <= sweep.status()["iterations_done"] < 1000
+    assert 5 <= sweep.status()["iterations_done"] < 400
     assert finish(driver) == 0
     ours = essence(folder_of(sweep.results, 0))
-    assert ours == alone(tmp_path / "alone", *LONG, "iterations=1000")
+    assert ours == alone(tmp_path / "alone", *LONG, "iterations=400")
 
 
 def test_time_limit_saves_requeues_and_goes_on(sweep: Sweep) -> None:
