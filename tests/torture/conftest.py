@@ -37,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for report in terminalreporter.stats.get(outcome, []):
             told = [value for name, value in report.user_properties if name == "torture"]
             lines += told
-            if not told and "torture" in report.keywords:
+            if not told and "test_torture.py" in report.nodeid:
                 reason = report.longrepr[2] if outcome == "skipped" else "ended before its count"
                 lines.append(["", report.nodeid.split("::")[-1], "0", outcome, str(reason)])
     if not lines:
