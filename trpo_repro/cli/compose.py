@@ -241,7 +241,7 @@ def _check_hydra(overrides: Sequence[Override]) -> None:
 
 def _check_launcher(override: Override) -> None:
     """Tell a launcher that is not installed from one that nobody knows."""
-    name = override.value()
+    name = str(override.value())
     if override.key_or_group != "hydra/launcher" or name not in LAUNCHERS:
         return
     with suppress(ModuleNotFoundError):  # there is no plugin at all
