@@ -4,13 +4,15 @@ VENV ?= .venv
 CLUSTERS ?= .venv-clusters
 BIN = $(VENV)/bin
 
-.PHONY: help setup demo test test-clusters check bench figure4 figures clean
+.PHONY: help setup demo test test-clusters check bench figure4 figures clean torture torture-negative
 
 help:
 	@echo "make demo     set up, train cart-pole and swimmer, draw their learning curves"
 	@echo "make test     set up, run the tests"
 	@echo "make test-clusters  set up apart, run sweeps under joblib, submitit, SLURM and Ray"
 	@echo "make check    set up, lint, types, layers"
+	@echo "make torture  set up, try to lose results for half an hour, write results/torture.md"
+	@echo "make torture-negative  set up, break each guard and see its test fail"
 	@echo "make bench    set up, measure speed against the physics engine's own"
 	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"
 	@echo "make figures  set up, make figures and tables from stored results, without training"
@@ -49,6 +51,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+torture: setup
+	TORTURE_REPORT=results/torture.md $(BIN)/python -m pytest -n 2 -m torture tests/torture
+
+torture-negative: setup
+	$(BIN)/python -m pytest -n auto -m negative tests/torture
 
 bench: setup
 	$(BIN)/trpo-repro bench
