@@ -37,7 +37,6 @@ CASES = {
     "walker": ("task=walker", "scale=smoke", "steps_per_iter=4000"),
     "vine": ("task=hopper", "algo=vine", "scale=smoke", "steps_per_iter=8000"),
     "kl penalty": ("task=cartpole", "algo=kl_penalty", "scale=smoke"),
-    "max kl": ("task=cartpole", "algo=max_kl", "scale=smoke"),
     "cem": ("task=cartpole", "algo=cem", "scale=smoke", "algo.population=60"),
     "game": ("task=space_invaders", "scale=smoke", "task.horizon=100", "steps_per_iter=600"),
     "vine on a game": ("task=space_invaders", "algo=vine", "scale=smoke", "task.horizon=100"),
@@ -52,7 +51,7 @@ def together(count: int, cases: list[Any], folder: Path) -> list[list[dict[str, 
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr
