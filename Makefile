@@ -1,14 +1,18 @@
 # The one interface. `make demo` and `make test` set up everything that they need by themselves.
 PYTHON ?= python3
 VENV ?= .venv
+CLUSTERS ?= .venv-clusters
 BIN = $(VENV)/bin
 
-.PHONY: help setup demo test check bench figure4 figures clean
+.PHONY: help setup demo test test-clusters check bench figure4 figures clean torture torture-negative
 
 help:
 	@echo "make demo     set up, train cart-pole and swimmer, draw their learning curves"
 	@echo "make test     set up, run the tests"
+	@echo "make test-clusters  set up apart, run sweeps under joblib, submitit, SLURM and Ray"
 	@echo "make check    set up, lint, types, layers"
+	@echo "make torture  set up, try to lose results for half an hour, write results/torture.md"
+	@echo "make torture-negative  set up, break each guard and see its test fail"
 	@echo "make bench    set up, measure speed against the physics engine's own"
 	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"
 	@echo "make figures  set up, make figures and tables from stored results, without training"
@@ -29,11 +33,30 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n auto
 
+# Where SLURM cannot be installed or started, its tests are skipped and say so.
+test-clusters: $(CLUSTERS)/.installed
+	sh tests/clusters/install.sh
+	$(CLUSTERS)/bin/python -m pytest -n 0 -m cluster -rs tests/clusters
+
+# An environment of its own: Ray's launcher wants an older cloudpickle than the lock file has.
+$(CLUSTERS)/.installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(CLUSTERS)
+	$(CLUSTERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(CLUSTERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-build-isolation -e '.[test,joblib,slurm,ray]'
+	touch $@
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+torture: setup
+	TORTURE_REPORT=results/torture.md $(BIN)/python -m pytest -n 2 -m torture tests/torture
+
+torture-negative: setup
+	$(BIN)/python -m pytest -n auto -m negative tests/torture
 
 bench: setup
 	$(BIN)/trpo-repro bench
@@ -47,4 +70,4 @@ figures: setup
 	$(BIN)/trpo-repro tables
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) $(CLUSTERS) demo build dist

@@ -1,5 +1,6 @@
 """Processes that sample: what they inherit, and what becomes of them."""
 
+import multiprocessing
 import os
 
 import numpy as np
@@ -49,3 +50,12 @@ def test_a_fork_that_dies_is_a_failed_run():
 
     with pytest.raises(RunFailed, match="a sampling process died"):
         Forks(die, 2).map([0, 1])
+
+
+def test_after_a_death_nothing_is_left_to_wait_for():
+    forks = Forks(lambda number: os._exit(3) if number else os.getpid(), 2)
+    with pytest.raises(RunFailed):
+        forks.map([0, 1])
+    for process in multiprocessing.active_children():
+        process.join(timeout=10)
+    assert multiprocessing.active_children() == []

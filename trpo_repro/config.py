@@ -191,9 +191,9 @@ def simulator_settings(task: TaskConfig) -> dict[str, Any]:
     return {key: value for key, value in plain(task).items() if key not in training}
 
 
-NOT_FROM_PIXELS = ("cem", "cma", "vine")
+NOT_FROM_PIXELS = ("cem", "cma")
 """The searches, whose populations of 33,500 parameters each play whole games: the paper has no such
-run; and the vine, whose states would have to stay with the process that plays them: not yet."""
+run."""
 
 
 def _possible_tasks(algo: str) -> tuple[str, ...]:

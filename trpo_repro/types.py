@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trpo_repro.memory import trim
+
 Floats = NDArray[Any]
 """Floating-point numbers; docstrings give the shape, and the precision where it matters."""
 States = NDArray[Any]
@@ -89,7 +91,8 @@ class Trajectories:
         lengths: (E,) int64, steps of each episode; they add up to N.
         terminated: (E,) bool; False where the time limit ended the episode.
         final_observations: (E, D) seen after the last step of each episode.
-        final_states: (E, ...) the simulator states behind them.
+        final_states: (E, ...) the simulator states behind them; None in a run of several
+            processes where they cannot leave the one that simulated.
         states: (N, ...) the state behind each observation, where they were asked for.
     """
 
@@ -99,7 +102,7 @@ class Trajectories:
     lengths: NDArray[np.int64]
     terminated: NDArray[np.bool_]
     final_observations: NDArray[Any]
-    final_states: States
+    final_states: States | None = None
     states: States | None = None
 
     @property
@@ -114,13 +117,27 @@ class Trajectories:
 
     @staticmethod
     def concatenate(parts: list[Trajectories]) -> Trajectories:
-        """Join the episodes of several groups, in order."""
-        columns = {
-            name: [getattr(part, name) for part in parts]
-            for name in Trajectories.__dataclass_fields__
-            if getattr(parts[0], name) is not None
-        }
-        return Trajectories(**{name: np.concatenate(values) for name, values in columns.items()})
+        """Join the episodes of several groups, in order.
+
+        `parts` is emptied on the way, and no frame is there twice.
+        """
+        joined, filled = dict[str, NDArray[Any]](), dict[str, int]()
+        for name in Trajectories.__dataclass_fields__:
+            columns = [getattr(part, name) for part in parts]
+            if columns[0] is not None:
+                rows = sum(len(column) for column in columns)
+                joined[name] = np.empty((rows, *columns[0].shape[1:]), columns[0].dtype)
+                filled[name] = 0
+        del columns
+        while parts:
+            part = parts.pop(0)
+            for name, whole in joined.items():
+                values = getattr(part, name)
+                whole[filled[name] : filled[name] + len(values)] = values
+                filled[name] += len(values)
+            del part, values
+            trim()
+        return Trajectories(**joined)
 
 
 Row = dict[str, float | int | str | None]

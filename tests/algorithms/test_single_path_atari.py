@@ -1,6 +1,8 @@
 """Single path from pixels: what is stored, what is learned from, and what moves no bit."""
 
 import math
+import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from trpo_repro.algorithms.common import iteration_streams, policy_inputs
 from trpo_repro.cli.compose import run_config
 from trpo_repro.runner.build import build_algorithm, build_sampler
 from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.sampling.single_path import _Record
 from trpo_repro.types import Trajectories
 
 OVERRIDES = ("task=space_invaders", "scale=smoke", "task.horizon=60", "threads=1")
@@ -50,8 +53,15 @@ def test_processes_move_no_bit():
         np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
 
 
-def test_an_iteration_keeps_to_the_trust_region_and_is_a_pure_function():
-    learner = build_algorithm(run_config(OVERRIDES))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("algo=single_path",),
+        ("task=qbert", "algo=vine", "steps_per_iter=1500", "algo.rollout_length=40"),
+    ],
+)
+def test_an_iteration_keeps_to_the_trust_region_and_is_a_pure_function(settings):
+    learner = build_algorithm(run_config([*OVERRIDES, *settings]))
     arrays = learner.initial()
     after, row = learner.iterate(arrays, 0)
     again, _ = learner.iterate(arrays, 0)
@@ -82,3 +92,63 @@ def test_initial_policy_is_almost_uniform_over_the_joystick():
     pixels = torch.randint(0, 256, (50, 8320), dtype=torch.uint8)
     probabilities = sampler.policy.mu(torch.from_numpy(theta), pixels)[:, :3].softmax(dim=-1)
     torch.testing.assert_close(probabilities, torch.full((50, 3), 1 / 3), atol=0.05, rtol=0)
+
+
+def frames(rows):
+    """Return an episode of `rows` screens, 2 KB each."""
+    return Trajectories(
+        observations=np.ones((rows, 2080), np.uint8),
+        actions=np.zeros((rows, 3), np.int64),
+        rewards=np.zeros(rows),
+        lengths=np.array([rows]),
+        terminated=np.array([True]),
+        final_observations=np.zeros((1, 8320), np.uint8),
+        final_states=np.zeros(1),
+    )
+
+
+def peak_of(action):
+    """Return what `action` gives, and the most bytes that were there on the way."""
+    tracemalloc.start()
+    try:
+        result = action()
+        return result, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+class Watched(list):
+    """Notes how many of its first members are there still whenever one is taken out."""
+
+    def __init__(self, members):
+        super().__init__(members)
+        self.members, self.alive = [weakref.ref(member) for member in members], []
+
+    def pop(self, index):
+        self.alive.append(sum(member() is not None for member in self.members))
+        return super().pop(index)
+
+
+def test_joining_groups_does_not_hold_their_frames_twice():
+    parts = Watched([frames(10) for _ in range(10)])
+    joined = Trajectories.concatenate(parts)
+    assert joined.lengths.tolist() == [10] * 10
+    assert parts.alive == list(range(10, 0, -1))
+
+
+def test_a_group_does_not_hold_its_frames_three_times():
+    steps, rows = 500, 4
+    screen = np.ones((rows, 2080), np.uint8)
+
+    def record():
+        record = _Record(lambda states: np.zeros((len(states), 8320), np.uint8))
+        for step in range(steps):
+            own = (np.zeros((rows, 3), np.int64), np.zeros(rows), np.arange(rows))
+            record.add_step(screen.copy(), *own, np.full(rows, step))
+        ended, over = np.full(rows, steps), np.ones(rows, np.bool_)
+        record.add_ends(np.arange(rows), np.arange(rows), ended, over, np.zeros(rows))
+        return record.trajectories(rows)
+
+    found, peak = peak_of(record)
+    assert found.lengths.tolist() == [steps] * rows
+    assert peak < 2.2 * found.observations.nbytes

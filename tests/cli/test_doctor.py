@@ -16,7 +16,9 @@ from trpo_repro.cli.compose import run_config
 from trpo_repro.config import TASK_CONFIGS
 from trpo_repro.runner import health
 from trpo_repro.runner.health import Finding, finding_of
+from trpo_repro.tasks import GAMES
 from trpo_repro.tasks.cartpole import CartPole
+from trpo_repro.tasks.emulator import Emulator
 from trpo_repro.types import Transition
 
 
@@ -147,3 +149,15 @@ def test_rendering_cannot_take_doctor_down(
     found = health.rendering()
     assert found.status == status
     assert text in found.text
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_a_game_is_saved_played_restored_and_played_again(
+    game: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = run_config([f"task={game}"]).task
+    assert health.task(config).status == "ok"
+    monkeypatch.setattr(Emulator, "load", lambda emulator, state: None)  # nothing is restored
+    found = health.task(config)
+    assert found.status == "missing"
+    assert "does not go on" in found.text

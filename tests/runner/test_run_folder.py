@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,47 @@ def test_folder_in_use_cannot_be_moved_aside(folder: RunFolder) -> None:
             folder.move_aside()
         assert folder.path.exists()
         first.communicate("", timeout=60)
+
+
+def test_lock_of_a_folder_that_was_moved_aside_is_no_lock(folder: RunFolder) -> None:
+    """Who opened the lock before `--restart` renamed the folder must not write into the new one."""
+    flock = fcntl.flock
+
+    def while_it_waits(*args: int) -> None:
+        monkeypatch.undo()
+        folder.path.rename(folder.path.with_name("aside"))
+        folder.create()
+        (folder.path / ".lock").touch()
+        flock(*args)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(fcntl, "flock", while_it_waits)
+        with pytest.raises(FolderInUse, match="moved this run aside"), folder.locked():
+            pass
+
+
+def test_one_of_ten_processes_at_once_gets_the_folder(folder: RunFolder) -> None:
+    go, results = folder.path / "go", []
+    for _ in range(10):
+        reading, writing = os.pipe()
+        if not os.fork():
+            while not go.exists():
+                pass
+            try:
+                with folder.locked():
+                    os.write(writing, b"got it")
+                    time.sleep(0.5)
+            except FolderInUse:
+                os.write(writing, b"in use")
+            os._exit(0)
+        os.close(writing)
+        results.append(reading)
+    go.touch()
+    said = [os.read(reading, 10) for reading in results]
+    for reading in results:
+        os.close(reading)
+        os.wait()
+    assert sorted(said) == [b"got it"] + [b"in use"] * 9
 
 
 def test_write_replaces_the_whole_file(tmp_path: Path) -> None:

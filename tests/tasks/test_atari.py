@@ -123,8 +123,9 @@ def test_branches_of_one_emulator_in_turn_are_as_if_each_had_its_own(game):
         assert same([column[:, own] for column in seen[:3]], alone[:3])
 
 
-def test_a_new_game_knows_nothing_of_those_before():
-    simulator = make("breakout")
+@every_game
+def test_a_new_game_knows_nothing_of_those_before(game):
+    simulator = make(game)
     actions = random_actions(simulator, 40, 2)
     fresh = played(simulator, simulator.reset(2, np.random.default_rng(5)), actions)[1]
     played(simulator, simulator.reset(2, np.random.default_rng(6)), actions[::-1])

@@ -8,7 +8,9 @@ from trpo_repro.errors import ConfigError
 from trpo_repro.tasks.gymnasium_task import GymnasiumTask, make_gymnasium
 from trpo_repro.tasks.locomotion import Locomotion
 
-both_environments = pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
+every_environment = pytest.mark.parametrize(
+    "name", ["CartPole-v1", "Pendulum-v1", "HalfCheetah-v5"]
+)
 
 
 def a_task(name):
@@ -26,7 +28,7 @@ def as_gymnasium_takes_it(task, action):
     return int(action[0]) if task.actions.kind == "discrete" else action
 
 
-@both_environments
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
 def test_steps_are_those_of_gymnasium_from_the_same_state(name):
     task, rng, rows = a_task(name), np.random.default_rng(0), 4
     states = task.reset(rows, rng)
@@ -50,7 +52,7 @@ def test_steps_are_those_of_gymnasium_from_the_same_state(name):
     assert terminated.any() == (name == "CartPole-v1")
 
 
-@both_environments
+@every_environment
 def test_sizes_and_horizon_are_those_of_gymnasium(name):
     task, reference = a_task(name), gymnasium.make(name, disable_env_checker=True)
     assert isinstance(task, GymnasiumTask)
@@ -58,7 +60,7 @@ def test_sizes_and_horizon_are_those_of_gymnasium(name):
     assert task.observation_size == reference.observation_space.shape[0]
 
 
-@both_environments
+@every_environment
 def test_every_row_starts_differently_and_as_its_random_stream_says(name):
     task = a_task(name)
     first, again = (task.observe(task.reset(4, np.random.default_rng(0))) for _ in range(2))
@@ -66,7 +68,7 @@ def test_every_row_starts_differently_and_as_its_random_stream_says(name):
     assert len(np.unique(first, axis=0)) == 4
 
 
-@both_environments
+@every_environment
 def test_copies_continue_exactly_and_on_their_own(name):
     task, rng = a_task(name), np.random.default_rng(0)
     states = task.step(task.reset(3, rng), some_actions(task, rng, 3)).states

@@ -83,7 +83,6 @@ def trajectories_row(trajectories: Trajectories, horizon: int) -> Row:
 
 def step_row(surrogate: Surrogate, result: StepResult) -> Row:
     """Return the columns that describe the update."""
-    entropy = surrogate.policy.distribution.entropy(surrogate.mu_old)
     return {
         "kl_mean": result.kl_mean,
         "kl_max": result.kl_max,
@@ -91,7 +90,7 @@ def step_row(surrogate: Surrogate, result: StepResult) -> Row:
         "predicted_gain": result.predicted_gain,
         "backtracks": result.backtracks,
         "cg_residual": result.cg_residual,
-        "entropy": float(entropy.mean()),
+        "entropy": surrogate.entropy(),
         "outcome": str(result.outcome),
     }
 

@@ -21,11 +21,12 @@ from trpo_repro.algorithms.common import (
 from trpo_repro.optim.step import UpdateRule
 from trpo_repro.optim.vine_surrogate import VineBatch, VineSurrogate
 from trpo_repro.sampling.baselines import Baseline
+from trpo_repro.sampling.local_vine import LocalVineSampler, Vines
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.returns import discounted_sums
 from trpo_repro.sampling.single_path import Sampler
 from trpo_repro.sampling.vine import Rollouts, VineSampler
-from trpo_repro.seeding import stream
+from trpo_repro.seeding import Streams, stream
 from trpo_repro.types import Arrays, Floats, Row, Trajectories
 
 
@@ -46,6 +47,7 @@ class Vine:
         trunk_steps: Those of them that the trunk takes.
         normalise: Whether the policy sees normalised observations.
         device: Where torch computes the update.
+        local: Samples trunk and branches together, where states cannot be moved between the two.
     """
 
     sampler: Sampler
@@ -57,6 +59,7 @@ class Vine:
     trunk_steps: int
     normalise: bool
     device: str = "cpu"
+    local: LocalVineSampler | None = None
 
     def initial(self) -> Arrays:
         """Draw the first policy."""
@@ -75,18 +78,8 @@ class Vine:
         theta = torch.from_numpy(arrays["theta"])
         normaliser = Normaliser.from_arrays(arrays)
         streams = iteration_streams(self.seed, iteration)
-        trunk = self.sampler.batch(
-            arrays["theta"],
-            normaliser,
-            streams,
-            steps=self.trunk_steps,
-            expected_length=float(arrays["expected_length"]),
-        )
-        chosen = self._rollout_set(trunk, float(arrays["expected_rollout"]), iteration)
-        assert trunk.states is not None
-        rollouts = self.branches.rollouts(
-            arrays["theta"], normaliser, streams, states=trunk.states[chosen]
-        )
+        vines = self._grown(arrays, normaliser, streams, iteration)
+        trunk, chosen, rollouts = vines.trunk, vines.chosen, vines.rollouts
         sampled = time.perf_counter()
 
         age = ages(trunk, self.sampler.simulator.horizon)
@@ -113,12 +106,40 @@ class Vine:
         row["update_s"] = time.perf_counter() - sampled
         return new_arrays, row
 
+    def _grown(
+        self, arrays: Arrays, normaliser: Normaliser, streams: Streams, iteration: int
+    ) -> Vines:
+        """Sample trunk and branches."""
+        expected_length = float(arrays["expected_length"])
+        cost = self.branches.branches * float(arrays["expected_rollout"])  # of one state
+        if self.local:
+            return self.local.vines(
+                arrays["theta"],
+                normaliser,
+                streams,
+                trunk_steps=self.trunk_steps,
+                expected_length=expected_length,
+                states=max(0, self.steps - self.trunk_steps) / cost,
+            )
+        trunk = self.sampler.batch(
+            arrays["theta"],
+            normaliser,
+            streams,
+            steps=self.trunk_steps,
+            expected_length=expected_length,
+        )
+        chosen = self._rollout_set(trunk, cost, iteration)
+        assert trunk.states is not None
+        rollouts = self.branches.rollouts(
+            arrays["theta"], normaliser, streams, states=trunk.states[chosen]
+        )
+        return Vines(trunk, chosen, rollouts)
+
     def _rollout_set(
-        self, trunk: Trajectories, expected_rollout: float, iteration: int
+        self, trunk: Trajectories, cost: float, iteration: int
     ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Choose trunk rows uniformly, as many as the rest of the budget will branch from."""
-        left = max(0, self.steps - len(trunk.rewards))
-        affordable = int(left / (self.branches.branches * expected_rollout))
+        affordable = int(max(0, self.steps - len(trunk.rewards)) / cost)
         count = max(1, min(affordable, len(trunk.rewards)))
         rng = stream(self.seed, iteration, "rollout set")
         return np.sort(rng.choice(len(trunk.rewards), count, replace=False, shuffle=False))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,31 @@ from rich.table import Table
 from trpo_repro.bench import sb3
 from trpo_repro.bench.measurement import Measurement
 from trpo_repro.bench.process import memory, start_up
+from trpo_repro.bench.ranks import ranks_against_threads
 from trpo_repro.bench.sampling import Setup, other_algorithms, sampling
+from trpo_repro.bench.scaling import kinds_of, measured, report
 from trpo_repro.bench.update import products_against_gradient
 from trpo_repro.cli.compose import run_config
+from trpo_repro.cli.sweep import experiments_folder
+from trpo_repro.config import ALGORITHM_TASKS
 from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import available_cores
+from trpo_repro.runner.health import GAMES
 from trpo_repro.runner.provenance import cpu_model, git_commit
+from trpo_repro.runner.run_folder import write_atomically
+from trpo_repro.runner.sweep import read_experiment
 
 Plan = dict[str, Callable[[], list[Measurement]]]
 SAMPLING = {"sampling": 0.75}
+QUICK_STEPS = 2000
 PAPER = {"sampling": 0.90, "end to end": 0.80}
 """The ratios of the ceiling that are wanted at `scale=bench` and `scale=paper`."""
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure, print, and return 0: a slow machine is no error."""
+    if options.scaling:
+        return scaling_table(Path(options.scaling), quick=options.quick)
     everything = plan(setup(Path(options.results_dir), quick=options.quick))
     chosen = {k: v for k, v in everything.items() if (options.only or "") in k}
     if not chosen:
@@ -85,8 +96,40 @@ def plan(setup: Setup) -> Plan:
         "paper-hopper": partial(sampling, setup, "hopper", large, PAPER),
         "paper-walker": partial(sampling, setup, "walker", large, PAPER),
         "algorithms": partial(other_algorithms, setup),
+        "ranks-bench": partial(ranks_against_threads, "hopper", small, rounds),
+        "ranks-paper": partial(ranks_against_threads, "hopper", large, rounds),
         "sb3": partial(sb3.against_sb3, run_config, setup.rival_steps),
     }
+
+
+def scaling_table(path: Path, *, quick: bool) -> int:
+    """Measure every kind of run of Figure 4 and Table 1; write what they take on many cores."""
+    lines = read_experiment(experiments_folder() / "figure4.yaml")
+    games = product(GAMES, ("single_path", "vine"))
+    figures = {
+        "Figure 4": kinds_of(run_config([*line, "scale=paper"]) for line in lines),
+        "Table 1, one seed": kinds_of(
+            run_config([f"task={game}", f"algo={algo}", "scale=paper"])
+            for game, algo in games
+            if game in ALGORITHM_TASKS[algo]
+        ),
+    }
+    costs = {}
+    for kind in {kind: None for runs in figures.values() for kind in runs}:
+        with Console(stderr=True, highlight=False).status(f"measuring {kind.label}"):
+            steps = min(kind.steps, QUICK_STEPS) if quick else kind.steps
+            costs[kind] = measured(kind, steps, 1 if quick else 3)
+    where = machine()
+    text = report(
+        figures,
+        costs,
+        where=f"{where['cpu']}, {where['cores']} cores, load {where['load_average']} at the end, "
+        f"commit {where['git_commit']}",
+        steps=f"Measured in iterations of {QUICK_STEPS} steps." if quick else "",
+    )
+    write_atomically(path, text.encode())
+    print(text, end="")
+    return 0
 
 
 def machine() -> dict[str, object]:

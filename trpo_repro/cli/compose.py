@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import itertools
-from collections.abc import Sequence
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +23,23 @@ from omegaconf.errors import OmegaConfBaseException
 import trpo_repro
 from trpo_repro.checking import suggestion
 from trpo_repro.config import RunConfig, parse
-from trpo_repro.errors import ConfigError
+from trpo_repro.errors import ConfigError, MissingDependency
+
+LAUNCHERS = {
+    "joblib": ("joblib", "hydra_joblib_launcher"),
+    "submitit_local": ("slurm", "hydra_submitit_launcher"),
+    "submitit_slurm": ("slurm", "hydra_submitit_launcher"),
+    "ray": ("ray", "hydra_ray_launcher"),
+}
+"""Launchers, the extra that each comes with, and Hydra's plugin that it needs."""
+CONF = "TRPO_REPRO_CONF"
+"""Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
 
 
 def config_folder() -> Path:
     """Return `conf/`: inside the installed package, or beside it in a checkout."""
+    if frozen := os.environ.get(CONF):
+        return Path(frozen)
     package = Path(trpo_repro.__file__).parent
     shipped = package / "conf"
     return shipped if shipped.is_dir() else package.parent / "conf"
@@ -31,6 +49,29 @@ def groups() -> dict[str, list[str]]:
     """Return the config groups and what can be chosen in each."""
     folders = sorted(f for f in config_folder().iterdir() if f.is_dir())
     return {f.name: sorted(p.stem for p in f.glob("*.yaml")) for f in folders if f.name != "hydra"}
+
+
+def snapshot(results: Path) -> Path:
+    """Return a copy of `conf/` below `results`, named by its contents, for the runs of a sweep.
+
+    Editing `conf/` while a sweep goes on thus changes none of its runs.
+    """
+    target = results.absolute() / ".sweeps" / f"conf-{settings_hash()}"
+    if not target.is_dir():
+        unfinished = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(config_folder(), unfinished)
+        unfinished.rename(target)
+    return target
+
+
+def settings_hash() -> str:
+    """Return the hash of the names and contents of all files of `conf/`, 12 hexadecimal digits."""
+    folder, found = config_folder(), hashlib.sha256()
+    for path in sorted(folder.rglob("*.yaml")):
+        content = path.read_bytes()
+        found.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:12]
 
 
 def run_config(overrides: Sequence[str]) -> RunConfig:
@@ -183,14 +224,30 @@ def _leaves(config: DictConfig, prefix: str = "") -> list[str]:
     return names
 
 
+@contextmanager
+def over_plugins() -> Iterator[None]:
+    """Lay our files of launchers over their plugins' own, which then check them.
+
+    Hydra does so wherever the names are the same, but warns of a version in which it will not.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/")
+        yield
+
+
 def _check_hydra(overrides: Sequence[Override]) -> None:
     """Refuse `hydra.…` keys that Hydra does not know: it would take them in silence."""
     if not overrides:
         return
+    for override in overrides:
+        _check_launcher(override)
     lines = [o.input_line or "" for o in overrides]
     groups_only = [line for o, line in zip(overrides, lines, strict=True) if "/" in o.key_or_group]
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+        with (
+            initialize_config_dir(version_base="1.3", config_dir=str(config_folder())),
+            over_plugins(),
+        ):
             base = compose("config", overrides=groups_only, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split())) from error
@@ -200,3 +257,19 @@ def _check_hydra(overrides: Sequence[Override]) -> None:
             raise ConfigError(
                 f"unknown key '{key}'" + suggestion(key, _leaves(base.hydra, "hydra."))
             )
+
+
+def _check_launcher(override: Override) -> None:
+    """Tell a launcher that is not installed from one that nobody knows."""
+    name = str(override.value())
+    if override.key_or_group != "hydra/launcher" or name not in LAUNCHERS:
+        return
+    extra, plugin = LAUNCHERS[name]
+    with suppress(ModuleNotFoundError):  # there is no plugin at all
+        if importlib.util.find_spec(f"hydra_plugins.{plugin}") is not None:
+            return
+    raise MissingDependency(
+        f"the {name} launcher is not installed",
+        where=override.input_line or "",
+        fix=f"pip install 'trpo-repro[{extra}]'",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trpo_repro.cli.output import warn, write_files
+from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.report.curves import draw
 from trpo_repro.report.runs import collect
 from trpo_repro.report.style import our_style, picture_format, rendered
@@ -20,4 +20,5 @@ def main(options: argparse.Namespace) -> int:
     with our_style():
         picture = rendered(draw(found.runs), kind)
     write_files(output.parent, {output.name: picture})
+    refuse_if_strict(options.strict, found.complaints)
     return 0

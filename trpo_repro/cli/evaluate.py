@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trpo_repro.config import AtariTask, RunConfig
 from trpo_repro.report.statistics import mean_interval
 from trpo_repro.runner.evaluation import Episodes, play, stored_config
 from trpo_repro.runner.run_folder import RunFolder, write_json
@@ -21,8 +22,22 @@ def main(options: argparse.Namespace) -> int:
     config = stored_config(folder)
     # The searches that train a policy's mode never touch its standard deviation.
     greedy = options.greedy or getattr(config.algo, "play", "") == "mean"
+    both = isinstance(config.task, AtariTask) and not greedy
+    contents = [
+        _evaluated(folder, config, options, g) for g in ([False, True] if both else [greedy])
+    ]
+    if options.json:  # a game's two ways of playing are a list
+        print(json.dumps(contents if both else contents[0], indent=2))
+    return 0
+
+
+def _evaluated(
+    folder: RunFolder, config: RunConfig, options: argparse.Namespace, greedy: bool
+) -> dict[str, Any]:
+    """Play one way, print unless JSON is wanted, write; return what was written."""
     episodes = play(folder, config, episodes=options.episodes, seed=options.seed, greedy=greedy)
     actions = "greedy" if greedy else "stochastic"
+    game = isinstance(config.task, AtariTask)
     content = {
         "run": str(folder.path),
         "task": config.task_label(),
@@ -31,27 +46,35 @@ def main(options: argparse.Namespace) -> int:
         "actions": actions,
         "seed": options.seed,
         "episodes": options.episodes,
-        **summary(episodes),
+        **summary(episodes, game=game),
         "returns": episodes.returns.tolist(),
         "lengths": episodes.lengths.tolist(),
         "at_time_limit": episodes.at_limit.tolist(),
         "forward_speeds": None if episodes.speeds is None else episodes.speeds.tolist(),
     }
-    print(json.dumps(content, indent=2) if options.json else table(content))
+    if not options.json:
+        print(table(content))
     path = folder.path / f"evaluation-{actions}.json"
     write_json(path, {key: value for key, value in content.items() if key != "run"})
     if not options.json:
         print(f"written: {path}")
-    return 0
+    return content
 
 
-def summary(episodes: Episodes) -> dict[str, Any]:
-    """Return mean, spread and 95% interval of each quantity, by name."""
+def summary(episodes: Episodes, *, game: bool = False) -> dict[str, Any]:
+    """Return mean, spread and 95% interval of each quantity, by name.
+
+    Args:
+        episodes: What was played.
+        game: Whether the return is a game's own score, and a score per step means nothing.
+    """
     quantities = {
         "return": episodes.returns,
         "score": episodes.returns / episodes.horizon,
         "length": episodes.lengths,
     }
+    if game:
+        del quantities["score"]
     if episodes.speeds is not None:
         quantities["forward_speed"] = episodes.speeds
     share = float(episodes.at_limit.mean())
@@ -79,13 +102,19 @@ def table(content: dict[str, Any]) -> str:
         f"{'':<16}{'mean':>10}  {'95% interval':<22}{'std':>10}",
     ]
     for key, name, form in (
-        ("return", "return", ".1f"),
+        ("return", "return" if "score" in content else "game score", ".1f"),
         ("score", "score", ".3f"),
         ("length", "episode length", ".1f"),
         ("forward_speed", "forward m/s", ".3f"),
     ):
         if key in content:
             lines.append(f"{name:<16}{_line(content[key], form)}")
+    if content["actions"] == "greedy" and "score" not in content:
+        different = len(set(zip(content["returns"], content["lengths"], strict=True)))
+        lines += [
+            "",
+            f"{different} different games: greedy ones differ by their first no-ops alone",
+        ]
     reached = round(content["share_at_time_limit"] * count)
     lines += ["", f"{reached} of {count} episodes reached the time limit"]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trpo_repro.cli.output import warn, write_files
+from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.report import figure4, stepsizes
 from trpo_repro.report.choice import choices
 from trpo_repro.report.picture import files, sidecar
@@ -37,4 +37,5 @@ def main(options: argparse.Namespace) -> int:
     warn(complaints)
     for content in contents:
         write_files(output, content)
+    refuse_if_strict(options.strict, found.complaints)
     return 0

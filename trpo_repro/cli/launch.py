@@ -1,18 +1,25 @@
 """Runs in processes of their own, started by one of Hydra's launchers.
 
 A child process a run isolates failures: the others finish whatever becomes of one. What a child
-says on standard error comes back with its exit code.
+says on standard error comes back with its exit code. Whoever launched asks all to stop by making a
+file that every job looks for; so that works wherever a launcher put them.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import shlex
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
@@ -24,13 +31,18 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from trpo_repro.cli.compose import config_folder
+from trpo_repro.cli.compose import CONF, config_folder, over_plugins, snapshot
 from trpo_repro.cli.reporter import say
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.run_folder import creation_error
-from trpo_repro.runner.signals import RESUMABLE, StopRequested
+from trpo_repro.runner.signals import PARENT, RESUMABLE, announce_on_signals
+from trpo_repro.runner.sweep import SweepRun
 
 TAIL = 2000  # characters of a child's standard error that are kept
+SECONDS_BETWEEN_LOOKS = 0.2
+PATIENCE = 3600.0  # seconds without a new row after which a run counts as hung
+SLURM_KILLS_WITHIN = 60.0  # seconds from its signal to the end; KillWait, 30 unless changed
+GRACE = 20.0  # seconds that a child gets to save before it is killed
 
 
 @dataclass(frozen=True)
@@ -45,23 +57,60 @@ class Ended:
     code: int
     said: str
 
+    @property
+    def reason(self) -> str:
+        """Return the end in words."""
+        how = f"exit {self.code}"
+        if self.code == -signal.SIGKILL:
+            how = "killed, as the kernel does for want of memory"
+        elif self.code < 0:
+            how = f"killed by {signal.Signals(-self.code).name}"
+        return ": ".join(filter(None, [how, self.said.strip()[-300:]]))
 
-def launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[str]) -> list[Ended]:
-    """Run each of `jobs` by the launcher that `hydra_overrides` choose; return how each ended.
+
+def launch(runs: Sequence[SweepRun], job: Job, hydra_overrides: Sequence[str]) -> list[Ended]:
+    """Run each of `runs` by the launcher that `hydra_overrides` choose; return how each ended.
 
     Args:
-        jobs: The overrides of each run, checked.
+        runs: What to run; all results go to one folder.
         job: What the launcher calls for each.
         hydra_overrides: Such as `hydra/launcher=joblib` and `hydra.launcher.n_jobs=4`.
+
+    Raises:
+        StopRequested: A signal came; the runs at work are saved and no other was started.
     """
+    results = Path(runs[0].config.results_dir)
+    try:
+        conf = snapshot(results)
+    except OSError as error:
+        raise creation_error(error, results) from error
+    stop = results.absolute() / ".sweeps" / f"stop-{socket.gethostname()}-{os.getpid()}"
+    folders = {run.overrides: str(run.folder.path) for run in runs}
+    job = replace(job, conf=str(conf), stop=str(stop), folders=folders)
+    try:
+        with announce_on_signals(stop.touch):
+            ended = _launch([run.overrides for run in runs], job, hydra_overrides)
+    finally:
+        stop.unlink(missing_ok=True)
+    return [
+        Ended(1, "it ended with exit code 0, but the run is not done")
+        if end.code == 0 and run.state[0] != "done"
+        else end
+        for run, end in zip(runs, ended, strict=True)
+    ]
+
+
+def _launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[str]) -> list[Ended]:
+    """Let Hydra's launcher call `job` for each of `jobs`."""
     search_path = create_config_search_path(str(config_folder()))
     engine = Hydra.create_main_hydra2(task_name="trpo-repro", config_search_path=search_path)
     # Hydra's own folder lies where the results go, which it is not told otherwise.
     place = [word for word in jobs[0] if word.startswith("results_dir=")]
     try:
-        config = engine.compose_config(
-            "config", [*hydra_overrides, *place], RunMode.MULTIRUN, with_log_configuration=False
-        )
+        with over_plugins():
+            config = engine.compose_config(
+                "config", [*hydra_overrides, *place], RunMode.MULTIRUN, with_log_configuration=False
+            )
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(
                 config_loader=engine.config_loader, callbacks=Callbacks(config)
@@ -69,6 +118,10 @@ def launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[st
             task_function=job,
             config=config,
         )
+        if type(launcher).__module__.startswith("hydra_plugins.hydra_submitit_launcher"):
+            from trpo_repro.cli import submitit_jobs  # only where it is installed
+
+            return submitit_jobs.launch(launcher, jobs, lambda how: Ended(1, how))
         returns = launcher.launch([list(line) for line in jobs], initial_job_idx=0)
     except HydraException as error:
         raise ConfigError(" ".join(str(error).split())) from error
@@ -79,6 +132,25 @@ def launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[st
     return [ended.return_value for ended in returns]
 
 
+@functools.cache
+def _serve(driver: int) -> None:
+    """Prepare this process, the first time that `driver` calls a job here, if it is a worker of it.
+
+    A worker ignores Ctrl-C, which reaches the driver too, and does not outlive it.
+    """
+    if os.getppid() != driver:
+        return  # the driver itself, or a worker whose end is its launcher's business
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @dataclass(frozen=True)
 class Job:
     """What a launcher calls, here or on another machine: one run in a child process.
@@ -86,32 +158,92 @@ class Job:
     Attributes:
         quiet: Keep the child's output instead of showing it.
         extra: Options of `trpo-repro run` besides the overrides.
+        patience: Seconds without a new row after which a run is ended.
+        conf: The configuration files as they were when all began.
+        stop: The file whose existence asks to stop.
+        folders: Where each run writes, by its overrides.
+        driver: The process that launched.
     """
 
     quiet: bool = False
     extra: tuple[str, ...] = ()
+    patience: float = PATIENCE
+    conf: str = ""
+    stop: str = ""
+    folders: dict[tuple[str, ...], str] = field(default_factory=dict)
+    driver: int = field(default_factory=os.getpid)
 
     def __call__(self, config: DictConfig) -> Ended:
         """Run the job's overrides."""
         overrides = list(HydraConfig.get().overrides.task)
+        _serve(self.driver)
+        if self._unwanted():
+            return Ended(RESUMABLE, "not started: asked to stop")
         if not self.quiet:
             say(f"run {shlex.join(overrides)}")
         began = time.monotonic()
-        child = subprocess.Popen(
+        ended = self._wait(self._start(overrides), self.folders.get(tuple(overrides)))
+        if not self.quiet:
+            say(f"exit {ended.code} after {time.monotonic() - began:.0f} s")
+        if ended.code == RESUMABLE and os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+            # To return would be to have done one's work. A job that SLURM requeues is killed here
+            # and begins anew; one that was only signalled returns in the end.
+            self._until_unwanted(SLURM_KILLS_WITHIN)
+        return ended
+
+    def _until_unwanted(self, seconds: float) -> None:
+        """Wait, unless the driver asks to stop."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._unwanted():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _start(self, overrides: Sequence[str]) -> subprocess.Popen[str]:
+        """Start the child, in a session of its own: a terminal's Ctrl-C is for the driver."""
+        frozen = {CONF: self.conf} if self.conf else {}
+        return subprocess.Popen(
             [sys.executable, "-m", "trpo_repro", "run", *self.extra, *overrides],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if self.quiet else None,
             stderr=subprocess.PIPE if self.quiet else None,
             text=True,
+            errors="replace",
+            start_new_session=True,
+            env={**os.environ, PARENT: str(os.getpid()), **frozen},
         )
+
+    def _wait(self, child: subprocess.Popen[str], folder: str | None) -> Ended:
+        """Wait for the child's end; bring it about when asked to stop, or when it hangs."""
+        seen, since, verdict = None, time.monotonic(), ""
+        deadline = float("inf")
+        while True:
+            try:
+                said = child.communicate(timeout=SECONDS_BETWEEN_LOOKS)[1]
+                return Ended(child.returncode, ((said or "")[-TAIL:] + verdict))
+            except subprocess.TimeoutExpired:
+                pass
+            now, looks = time.monotonic(), _looks(folder)
+            if looks != seen:
+                seen, since = looks, now
+            hung = now - since > self.patience
+            if deadline == float("inf") and (hung or self._unwanted()):
+                child.terminate()  # once: the second would end it before it has saved
+                deadline = now + GRACE
+                verdict = f"hung: no new row for {self.patience:g} s" if hung else ""
+            elif now > deadline:
+                child.kill()
+
+    def _unwanted(self) -> bool:
+        """Tell whether the driver asked to stop."""
+        return bool(self.stop and Path(self.stop).exists())
+
+
+def _looks(folder: str | None) -> Any:
+    """Return what changes whenever the run in `folder` writes a row or its status."""
+    found = []
+    for name in ("progress.csv", "status.json"):
         try:
-            said = child.communicate()[1]
-        except StopRequested as stop:
-            # Ctrl-C reaches the child too, as part of the terminal's group; SIGTERM need not.
-            if stop.exit_code == RESUMABLE:
-                child.terminate()
-            child.wait()  # it is saving
-            raise
-        if not self.quiet:
-            say(f"exit {child.returncode} after {time.monotonic() - began:.0f} s")
-        return Ended(child.returncode, (said or "")[-TAIL:])
+            status = os.stat(os.path.join(folder or "", name))
+        except OSError:
+            continue
+        found.append((name, status.st_mtime_ns, status.st_size))
+    return found

@@ -26,6 +26,11 @@ Run the same command again to continue what was interrupted.
 RUN_EPILOG = """overrides are Hydra's: key=value, task=… and algo=… choose a file of conf/.
 `trpo-repro list` shows the tasks and algorithms; `trpo-repro list task=hopper` every key.
 """
+RANDOM_EPILOG = """examples:
+  trpo-repro random                                 all seven, minutes, into results/random
+  trpo-repro random task=pong --episodes 20         one game
+  trpo-repro random task.protocol=machado2018       the other protocol
+"""
 THEORY_EPILOG = """examples:
   trpo-repro theory                        under a minute, into results/theory
   trpo-repro theory --mdps 10000 --seed 1  more MDPs, other ones
@@ -81,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("name", metavar="NAME", help="a file of experiments/, such as figure4")
     sweep.add_argument("overrides", nargs="*", metavar="key=value", help="settings of every run")
     sweep.add_argument("--dry-run", action="store_true", help="say how much there is to do")
+    sweep.add_argument(
+        "--patience",
+        type=_positive,
+        default=60.0,
+        metavar="MINUTES",
+        help="a run without a new row for so long is hung and ended; default: 60",
+    )
 
     status = command("status", "show what is done, running, failed or missing")
     status.add_argument("name", nargs="?", metavar="NAME", help="an experiment; default: all runs")
@@ -97,6 +109,11 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=_natural, default=0, help="of the episodes; default: 0")
     evaluate.add_argument("--json", action="store_true", help="print JSON, scores included")
 
+    random = command("random", "play the games by chance, as Table 1's first row", RANDOM_EPILOG)
+    random.add_argument("overrides", nargs="*", metavar="key=value", help="settings")
+    random.add_argument("--episodes", type=_count, default=100, help="of each; default: 100")
+    random.add_argument("--seed", type=_natural, default=0, help="of the episodes; default: 0")
+
     curves = command("curves", "draw learning curves of stored runs")
     curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")
     curves.add_argument("--output", default="learning-curves.png", help="the picture's path")
@@ -109,6 +126,10 @@ def parser() -> argparse.ArgumentParser:
         report.add_argument(
             "--scale", choices=("bench", "paper"), default="bench", help="of the runs"
         )
+    for report in (curves, figures, tables):
+        report.add_argument(
+            "--strict", action="store_true", help="exit 3 if a run is unfinished or damaged"
+        )
 
     theory = command("theory", "check the paper's bounds exactly on finite MDPs", THEORY_EPILOG)
     theory.add_argument("--mdps", type=_count, default=1000, help="random ones; default: 1000")
@@ -119,6 +140,9 @@ def parser() -> argparse.ArgumentParser:
     bench = command("bench", "measure speed against the physics engine's own, as ratios")
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.add_argument("--quick", action="store_true", help="small sizes, for a first look")
+    bench.add_argument(
+        "--scaling", metavar="FILE", help="write what scale=paper takes on many cores, as Markdown"
+    )
     bench.add_argument("--only", metavar="NAME", help="only measurements whose name contains NAME")
     bench.add_argument("--results-dir", default="results", help="where trained policies are")
 
@@ -139,6 +163,14 @@ def _count(text: str) -> int:
     if _natural(text) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return int(text)
+
+
+def _positive(text: str) -> float:
+    """Return a number greater than 0."""
+    number = float(text)  # argparse says what is no number
+    if not 0.0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be > 0")
+    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,18 +6,19 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from trpo_repro.cli.compose import hydra_only, sweep_overrides
+from trpo_repro.cli.compose import hydra_only, run_config, sweep_overrides
 from trpo_repro.cli.launch import Job, launch
 from trpo_repro.cli.reporter import say
+from trpo_repro.runner.sweep import SweepRun
 
 
 def run_all(overrides: Sequence[str], *, restart: bool) -> int:
     """Run every combination of `overrides`; return 0 if all succeeded, else 1."""
-    jobs = sweep_overrides(overrides)
-    say(f"{len(jobs)} runs")
+    runs = [SweepRun(tuple(job), run_config(job)) for job in sweep_overrides(overrides)]
+    say(f"{len(runs)} runs")
     job = Job(extra=("--restart",) if restart else ())
-    ended = launch(jobs, job, hydra_only(overrides))
-    failed = [line for line, end in zip(jobs, ended, strict=True) if end.code != 0]
+    ended = launch(runs, job, hydra_only(overrides))
+    failed = [run.overrides for run, end in zip(runs, ended, strict=True) if end.code != 0]
     say(f"{len(ended) - len(failed)} of {len(ended)} runs complete")
     for line in failed:
         print(f"failed: trpo-repro run {shlex.join(line)}", file=sys.stderr)

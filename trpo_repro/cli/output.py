@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from trpo_repro.runner.run_folder import creation_error, write_atomically
+from trpo_repro.errors import CheckpointError
+from trpo_repro.runner.run_folder import creation_error, remove_temporaries, write_atomically
 
 
 def warn(complaints: Iterable[str]) -> None:
@@ -15,12 +16,27 @@ def warn(complaints: Iterable[str]) -> None:
         print(f"warning: {complaint}", file=sys.stderr)
 
 
+def refuse_if_strict(strict: bool, complaints: Sequence[str]) -> None:
+    """Make complaints an error where that was asked for: everything is written by then.
+
+    Raises:
+        CheckpointError: There are some.
+    """
+    if strict and complaints:
+        raise CheckpointError(
+            f"{len(complaints)} stored runs are unfinished, damaged or unreadable",
+            where="--strict",
+            fix="run them again, or take out --strict",
+        )
+
+
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write `files` by name into `folder`, made if need be, and print their paths."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise creation_error(error, folder) from error
+    remove_temporaries(folder)  # of whoever was killed here before
     for name, content in files.items():
         write_atomically(folder / name, content)
         print(folder / name)

@@ -89,6 +89,25 @@ class LineReporter:
         say(message)
 
 
+class Silent:
+    """Says nothing: for the processes of a run that another one speaks for."""
+
+    def start(self, folder: RunFolder, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def row(self, row: Row) -> None:
+        """Say nothing."""
+
+    def note(self, message: str) -> None:
+        """Say nothing."""
+
+    def warn(self, message: str) -> None:
+        """Say nothing."""
+
+    def finish(self, message: str) -> None:
+        """Say nothing."""
+
+
 class BarReporter:
     """One live bar with the time left, and the latest numbers behind it.
 

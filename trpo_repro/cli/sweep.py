@@ -18,12 +18,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from trpo_repro.cli.compose import config_folder, hydra_only, run_config
+from trpo_repro.cli.compose import config_folder, hydra_only, run_config, settings_hash
 from trpo_repro.cli.launch import Ended, Job, launch
+from trpo_repro.cli.reporter import say
 from trpo_repro.errors import ConfigError
+from trpo_repro.ranks import Ranks
 from trpo_repro.runner.provenance import git_commit
 from trpo_repro.runner.run_folder import creation_error, write_json
-from trpo_repro.runner.signals import stop_on_signals
+from trpo_repro.runner.signals import RESUMABLE, StopRequested
 from trpo_repro.runner.sweep import SweepRun, read_experiment, steps_done
 
 BYTES_PER_RUN = 150_000  # rows, policy, two checkpoints of a bench run
@@ -32,24 +34,34 @@ SECONDS_BETWEEN_LOOKS = 2.0
 
 def main(options: argparse.Namespace) -> int:
     """Run what is missing; return 1 if anything failed."""
+    Ranks.of_environment().must_be_alone()
+    settings = settings_hash()  # of conf/ as it is now; it may be edited while the runs go on
     runs = planned_runs(options.name, options.overrides)
     todo = [run for run in runs if run.state[0] not in ("done", "running")]
     if options.dry_run:
         print(estimate(runs, todo))
         return 0
     hydra = hydra_only(options.overrides)
-    write_manifest(options.name, runs, {})
-    with stop_on_signals(), live_table(runs):
-        ended = launch([run.overrides for run in todo], Job(quiet=True), hydra) if todo else []
-    reasons = {run.label: end for run, end in zip(todo, ended, strict=True) if end.code != 0}
-    write_manifest(options.name, runs, reasons)
-    counts = Counter(run.state[0] for run in runs)
+    write_manifest(options.name, runs, {}, settings=settings)
+    ended: dict[str, Ended] = {}
+    try:
+        with live_table(runs):
+            job = Job(quiet=True, patience=60.0 * options.patience)
+            ends = launch(todo, job, hydra) if todo else []
+        ended = {run.label: end for run, end in zip(todo, ends, strict=True) if end.code != 0}
+    except StopRequested as stop:
+        if stop.exit_code == RESUMABLE:
+            say(f"to continue: trpo-repro sweep {shlex.join([options.name, *options.overrides])}")
+        return stop.exit_code
+    finally:
+        write_manifest(options.name, runs, ended, settings=settings)
+    counts = Counter("failed" if run.label in ended else run.state[0] for run in runs)
     print(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
     for run in todo:
-        if run.label in reasons:
+        if run.label in ended:
             print(f"failed: trpo-repro run {shlex.join(run.overrides)}", file=sys.stderr)
-            print("  " + reasons[run.label].said.strip().replace("\n", "\n  "), file=sys.stderr)
-    return 1 if reasons or counts["failed"] or counts["broken"] else 0
+            print("  " + ended[run.label].reason.replace("\n", "\n  "), file=sys.stderr)
+    return 1 if ended or counts["failed"] or counts["broken"] else 0
 
 
 def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
@@ -99,7 +111,7 @@ def steps_per_second(run: SweepRun) -> float | None:
     """Return a finished run's speed, by the last line of its rows."""
     if not run.folder.progress.exists():
         return None
-    lines = run.folder.progress.read_text(encoding="utf-8").splitlines()
+    lines = run.folder.progress.read_text(encoding="utf-8", errors="replace").splitlines()
     if len(lines) < 2:
         return None
     row = dict(zip(lines[0].split(","), lines[-1].split(","), strict=False))
@@ -109,20 +121,26 @@ def steps_per_second(run: SweepRun) -> float | None:
         return None  # a row cut short by a kill tells no speed
 
 
-def write_manifest(name: str, runs: Sequence[SweepRun], ended: dict[str, Ended]) -> None:
-    """Write what the sweep consists of and how each run stands."""
+def write_manifest(
+    name: str, runs: Sequence[SweepRun], ended: dict[str, Ended], *, settings: str
+) -> None:
+    """Write what the sweep consists of, the hash of its settings, and how each run stands."""
     folder = Path(runs[0].config.results_dir) / "sweeps"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise creation_error(error, folder) from error
-    content: dict[str, Any] = {"experiment": name, "git_commit": git_commit(), "runs": []}
+    content: dict[str, Any] = {
+        "experiment": name,
+        "git_commit": git_commit(),
+        "settings": settings,
+        "runs": [],
+    }
     for run in runs:
         state, reason = run.state
         entry = {"run": run.label, "overrides": list(run.overrides), "state": state}
         if run.label in ended:
-            reason = f"exit {ended[run.label].code}: {ended[run.label].said.strip()[-300:]}"
-            entry["state"] = "failed"
+            reason, entry["state"] = ended[run.label].reason, "failed"
         content["runs"].append({**entry, "reason": reason})
     write_json(folder / f"{Path(name).stem}.json", content)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trpo_repro.cli.output import warn, write_files
+from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.report import paper_table, score_table
 from trpo_repro.report.choice import choices
 from trpo_repro.report.runs import collect
@@ -27,4 +27,5 @@ def main(options: argparse.Namespace) -> int:
     output = Path(options.output) if options.output else results / "tables"
     for name, table in tables.items():
         write_files(output, files(name + suffix, table))
+    refuse_if_strict(options.strict, found.complaints)
     return 0

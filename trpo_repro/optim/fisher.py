@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from trpo_repro.parallel import Workers
@@ -42,8 +41,8 @@ class FisherProduct:
         def linearise(rows: slice) -> tuple[slice, LinearisedPolicy]:
             return rows, LinearisedPolicy(policy, theta, observations[rows])
 
-        size = min(CHUNK, policy.network.chunk_rows)
-        self._parts = workers.map(linearise, chunks(self._count, size))
+        slices = list(chunks(self._count, min(CHUNK, policy.network.chunk_rows)))
+        self._parts = workers.map(linearise, workers.ranks.share(slices))
 
     def __call__(self, vector: Tensor) -> Tensor:
         """Return the product with a (P,) float64 `vector`, float64."""
@@ -54,7 +53,7 @@ class FisherProduct:
             tangent = self._metric(rows, part.mu, part.product(v))
             return part.transposed_product(tangent).double()
 
-        total = torch.stack(self._workers.map(product, self._parts)).sum(dim=0)
+        total = self._workers.sum(product, self._parts).to(vector.device)
         return total / self._count + self._damping * vector
 
 

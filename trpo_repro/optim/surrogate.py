@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trpo_repro.parallel import Workers
@@ -80,16 +82,17 @@ class Surrogate(ABC):
         """
         self.policy, self.theta_old, self.workers = policy, theta_old, workers
         self.observations = observations
-        self.slices = list(chunks(len(observations), min(CHUNK, policy.network.chunk_rows)))
+        slices = list(chunks(len(observations), min(CHUNK, policy.network.chunk_rows)))
+        self.slices = workers.ranks.share(slices)  # only these rows of `mu_old` are filled
         size = (len(observations), policy.distribution.size)
         self.mu_old = torch.empty(size, device=theta_old.device)
-        parts = workers.map(self._old_part, self.slices)
-        self.gradient = torch.stack(parts).sum(dim=0) / len(observations)
+        gradient = workers.sum(self._old_part, self.slices)
+        self.gradient = gradient.to(theta_old.device) / len(observations)
         # One chunk, computed afresh, stands for all: the passes are the same function of θ.
-        first = self.slices[0]
-        with torch.no_grad():
-            again = policy.mu(theta_old, observations[first])
-        assert torch.equal(again, self.mu_old[first]), "π_θ/π_old is not 1 at θ_old"
+        for first in self.slices[:1]:
+            with torch.no_grad():
+                again = policy.mu(theta_old, observations[first])
+            assert torch.equal(again, self.mu_old[first]), "π_θ/π_old is not 1 at θ_old"
 
     @abstractmethod
     def _remember(self, rows: slice, mu: Tensor) -> None:
@@ -102,17 +105,27 @@ class Surrogate(ABC):
     def evaluate(self, theta: Tensor) -> Evaluation:
         """Return gain and divergence of `theta`, on every row of the batch."""
 
-        def part(rows: slice) -> tuple[float, float, float]:
+        def part(rows: slice) -> NDArray[np.float64]:
             with torch.no_grad():
                 mu = self.policy.mu(theta, self.observations[rows])
                 kl = self.policy.distribution.kl(self.mu_old[rows], mu)
                 gain = self._gain(rows, mu)
-                return float(gain), float(kl.sum(dtype=torch.float64)), float(kl.max())
+                return np.array([gain, kl.sum(dtype=torch.float64), kl.max()], np.float64)
 
-        parts = self.workers.map(part, self.slices)
+        parts = [p.tolist() for p in self.workers.gather(part, self.slices)]
         count = len(self.observations)
         gain, kl_sum = sum(p[0] for p in parts), sum(p[1] for p in parts)
         return Evaluation(gain / count, kl_sum / count, max(p[2] for p in parts))
+
+    def entropy(self) -> float:
+        """Return the mean entropy of the policy that sampled, nats."""
+
+        def part(rows: slice) -> NDArray[Any]:
+            values: NDArray[Any] = self.policy.distribution.entropy(self.mu_old[rows]).cpu().numpy()
+            return values
+
+        parts = self.workers.gather(part, self.slices)
+        return float(torch.from_numpy(np.concatenate(parts)).mean())
 
     def gain_and_gradient(self, theta: Tensor, *, penalty: float = 0.0) -> tuple[float, Tensor]:
         """Return L(θ) − L(θ_old) − λ·KL(old‖new) and its gradient.
@@ -125,18 +138,19 @@ class Surrogate(ABC):
             The penalised gain, and (P,) float64 its derivatives by θ.
         """
 
-        def part(rows: slice) -> tuple[float, Tensor]:
+        def part(rows: slice) -> NDArray[np.float64]:
             leaf = theta.clone().requires_grad_()
             mu = self.policy.mu(leaf, self.observations[rows].to(theta.dtype))
             gain = self._gain(rows, mu)
             if penalty:
                 gain = gain - penalty * self.policy.distribution.kl(self.mu_old[rows], mu).sum()
-            return float(gain.detach()), torch.autograd.grad(gain, leaf)[0].double()
+            gradient = torch.autograd.grad(gain, leaf)[0].double()
+            return torch.cat([gain.detach().double()[None], gradient]).cpu().numpy()
 
-        parts = self.workers.map(part, self.slices)
+        parts = torch.from_numpy(np.stack(self.workers.gather(part, self.slices)))
         count = len(self.observations)
-        gradient = torch.stack([p[1] for p in parts]).sum(dim=0) / count
-        return sum(p[0] for p in parts) / count, gradient
+        gradient = parts[:, 1:].contiguous().sum(dim=0).to(theta.device) / count
+        return sum(parts[:, 0].tolist()) / count, gradient
 
     def _old_part(self, rows: slice) -> Tensor:
         """Remember the old distributions of `rows`; return their part of the gradient's sum."""

@@ -45,7 +45,8 @@ MEAN_SCORE = "mean_theta_score"
 ALWAYS_NUMBERS = ("iteration", "sim_steps", "return_mean", "score")
 SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
 """The parts of a configuration that decide results; their hash tells runs apart."""
-SIZE_LIMIT = 1 << 26  # bytes of a file that we agree to read
+SIZE_LIMIT = 1 << 24  # bytes of rows that we agree to read: fifty thousand of them
+JSON_LIMIT = 1 << 20  # bytes; nothing that a run writes comes near
 SET_ASIDE = re.compile(r"\.old\d+$")  # what `run --restart` leaves beside the new run
 
 
@@ -247,7 +248,7 @@ def _state(path: Path) -> str:
 def _read_json(path: Path) -> dict[str, Any]:
     """Return a JSON mapping."""
     try:
-        content = json.loads(path.read_bytes()) if path.stat().st_size <= SIZE_LIMIT else None
+        content = json.loads(path.read_bytes()) if path.stat().st_size <= JSON_LIMIT else None
     except (ValueError, RecursionError) as error:
         raise CheckpointError("the file is not JSON", where=str(path)) from error
     if not isinstance(content, dict):

@@ -37,7 +37,9 @@ from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Forks, Workers, available_cores
 from trpo_repro.policies.convolutions import Convolutions
 from trpo_repro.policies.policy import Policy
+from trpo_repro.ranks import ALONE, Ranks
 from trpo_repro.sampling.baselines import BASELINES, Baseline
+from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
 from trpo_repro.sampling.population import PopulationSampler
 from trpo_repro.sampling.single_path import GAMES, Sampler, group_count
 from trpo_repro.sampling.vine import Proposal, VineSampler
@@ -48,19 +50,19 @@ from trpo_repro.types import ActionSpace, Algorithm, Simulator
 FEW_ACTIONS = 6  # Eq. (15) where there are no more
 
 
-def build_simulator(config: RunConfig, threads: int) -> Simulator:
+def build_simulator(config: RunConfig, threads: int, ranks: Ranks = ALONE) -> Simulator:
     """Return the task; cores that outnumber the sampling groups go to the physics engine."""
     horizon = config.task.horizon or 1000
-    groups = group_count(config.steps_per_iter, horizon)
+    groups = math.ceil(group_count(config.steps_per_iter, horizon) / ranks.count)
     settings = simulator_settings(config.task)
     return make_task(config.task.name, threads=max(1, threads // groups), **settings)
 
 
-def build_sampler(config: RunConfig, *, greedy: bool = False) -> Sampler:
-    """Return task, policy and threads together."""
-    threads = config.threads or available_cores()
-    simulator = build_simulator(config, threads)
-    policy, workers = build_policy(config, simulator), Workers(threads)
+def build_sampler(config: RunConfig, *, greedy: bool = False, ranks: Ranks = ALONE) -> Sampler:
+    """Return task, policy, threads and ranks together."""
+    threads = config.threads or max(1, available_cores() // ranks.local)
+    simulator = build_simulator(config, threads, ranks)
+    policy, workers = build_policy(config, simulator), Workers(threads, ranks)
     if isinstance(config.task, AtariTask):
         return Sampler(simulator, policy, workers, greedy, grouping=GAMES, stack=STACK)
     return Sampler(simulator, policy, workers, greedy)
@@ -86,15 +88,15 @@ def build_policy(config: RunConfig, simulator: Simulator) -> Policy:
     )
 
 
-def build_algorithm(config: RunConfig) -> Algorithm:
-    """Return the learner that `config` describes."""
+def build_algorithm(config: RunConfig, ranks: Ranks = ALONE) -> Algorithm:
+    """Return the learner that `config` describes, or this process's part of it."""
     check_device(config.device)
     algo = config.algo
     if isinstance(algo, (CemConfig, CmaConfig)):
-        return _black_box(config, algo)
+        return _black_box(config, algo, ranks)
     if isinstance(algo, VineConfig):
-        return _vine(config, algo)
-    sampler, estimator = build_sampler(config), config.estimator
+        return _vine(config, algo, ranks)
+    sampler, estimator = build_sampler(config, ranks=ranks), config.estimator
     if count := _processes(sampler, config):
         sampler = sampler.forked(count)
     update = _update(algo)
@@ -124,7 +126,7 @@ def _processes(sampler: Sampler, config: RunConfig) -> int:
     groups = group_count(config.steps_per_iter, sampler.simulator.horizon, sampler.grouping)
     if isinstance(config.task, AtariTask):  # later batches have more groups than the first
         groups = sampler.grouping.most
-    count = min(sampler.workers.threads, groups)
+    count = min(sampler.workers.threads, math.ceil(groups / sampler.workers.ranks.count))
     light = isinstance(config.task, CartpoleTask)
     return count if Forks.available() and count > 1 and not light else 0
 
@@ -158,9 +160,9 @@ def _update(
     return NaturalGradient(algo.stepsize, direction)
 
 
-def _vine(config: RunConfig, algo: VineConfig) -> Vine:
+def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:
     """Return vine TRPO."""
-    sampler = dataclasses.replace(build_sampler(config), keep_states=True)
+    sampler = dataclasses.replace(build_sampler(config, ranks=ranks), keep_states=True)
     branches = VineSampler(
         sampler.simulator,
         sampler.policy,
@@ -170,9 +172,16 @@ def _vine(config: RunConfig, algo: VineConfig) -> Vine:
         discount=config.estimator.discount,
         proposal=_proposal(algo.proposal, sampler.simulator.actions),
         common_random_numbers=algo.common_random_numbers,
+        reward_bound=_reward_bound(config),
     )
+    local = None
+    if isinstance(config.task, AtariTask):
+        local = LocalVineSampler(cast(LocalSimulator, sampler.simulator), sampler, branches)
     if count := _processes(sampler, config):
-        sampler, branches = sampler.forked(count), branches.forked(count)
+        if local:
+            local = local.forked(count)
+        else:
+            sampler, branches = sampler.forked(count), branches.forked(count)
     return Vine(
         sampler=sampler,
         branches=branches,
@@ -183,6 +192,7 @@ def _vine(config: RunConfig, algo: VineConfig) -> Vine:
         trunk_steps=algo.trunk_steps,
         normalise=config.estimator.normalise_observations,
         device=config.device,
+        local=local,
     )
 
 
@@ -199,9 +209,9 @@ def _proposal(name: str, actions: ActionSpace) -> Proposal:
     return cast(Proposal, name)
 
 
-def _black_box(config: RunConfig, algo: CemConfig | CmaConfig) -> BlackBox:
+def _black_box(config: RunConfig, algo: CemConfig | CmaConfig, ranks: Ranks) -> BlackBox:
     """Return a derivative-free search."""
-    base = build_sampler(config)
+    base = build_sampler(config, ranks=ranks)
     sampler = PopulationSampler(
         base.simulator, base.policy, base.workers, greedy=algo.play == "mean"
     )

@@ -30,6 +30,7 @@ from trpo_repro.types import Arrays
 FORMAT = 1
 KEPT = 2
 SIZE_LIMIT = 1 << 30  # bytes of a policy or checkpoint that we agree to read
+HEADER_LIMIT = 1 << 16  # bytes of a safetensors header; ours are below 2000
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,11 @@ def _load_arrays(path: Path, sha256: str | None) -> Arrays:
     try:
         if os.path.getsize(path) > SIZE_LIMIT:
             raise _Damaged("the file is larger than any of ours")
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            start = file.read(8)
+            if int.from_bytes(start, "little") > HEADER_LIMIT:
+                raise _Damaged("not a safetensors file, or one with a header larger than ours")
+            content = start + file.read(SIZE_LIMIT)
     except FileNotFoundError as error:
         raise _Damaged(f"{path.name} is missing") from error
     except OSError as error:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.config import RunConfig, parse
+from trpo_repro.config import AtariTask, RunConfig, parse
 from trpo_repro.errors import CheckpointError, ConfigError
+from trpo_repro.parallel import Forks
 from trpo_repro.runner.build import build_sampler
 from trpo_repro.runner.checkpoint import load_arrays
 from trpo_repro.runner.run_folder import RunFolder, read_json
@@ -56,11 +58,24 @@ def stored_config(folder: RunFolder) -> RunConfig:
     content = read_json(folder.config)
     content.pop("provenance", None)
     try:
-        return parse(content)
+        config = parse(content)
     except ConfigError as error:
         raise CheckpointError(
             f"its configuration is not one of this version: {error}", where=str(folder.config)
         ) from error
+    _refuse_imports(config, folder)
+    return config
+
+
+def _refuse_imports(config: RunConfig, folder: RunFolder) -> None:
+    """Refuse an environment for which Gymnasium would import, and so run, what the file names."""
+    module, colon, _ = getattr(config.task, "id", "").rpartition(":")
+    if colon and module not in sys.modules:
+        raise CheckpointError(
+            f"its environment would import the module {module!r}",
+            where=str(folder.config),
+            fix="if you trust it, import it in a Python of your own and call trpo_repro.cli.main",
+        )
 
 
 def play(
@@ -78,15 +93,47 @@ def play(
     Raises:
         CheckpointError: The stored policy is missing, damaged or of another shape.
     """
-    # How many threads trained it is of no interest here, and moves no result.
-    sampler = build_sampler(dataclasses.replace(config, threads=None), greedy=greedy)
+    sampler = evaluation_sampler(config, episodes=episodes, greedy=greedy)
     arrays = load_policy(folder.policy, sampler)
-    trajectories = sampler.episodes(
-        arrays["theta"],
-        Normaliser.from_arrays(arrays),
-        Streams(seed, ("evaluate",)),
-        count=episodes,
-    )
+    normaliser = Normaliser.from_arrays(arrays)
+    return _played(sampler, arrays["theta"], normaliser, episodes, seed)
+
+
+def play_at_random(config: RunConfig, *, episodes: int, seed: int) -> Episodes:
+    """Play a task of discrete actions for exactly `episodes` episodes, all actions alike likely.
+
+    Args:
+        config: The task's configuration.
+        episodes: How many.
+        seed: Root of the episodes' random streams.
+    """
+    sampler = evaluation_sampler(config, episodes=episodes, greedy=False)
+    theta = np.zeros(sampler.policy.parameter_count, np.float32)  # logits of 0: a uniform choice
+    normaliser = Normaliser.identity(sampler.simulator.observation_size)
+    return _played(sampler, theta, normaliser, episodes, seed)
+
+
+def evaluation_sampler(config: RunConfig, *, episodes: int, greedy: bool) -> Sampler:
+    """Return what plays `episodes` episodes on all cores; of games it keeps no frames."""
+    # How many threads trained a policy is of no interest here, and moves no result.
+    sampler = build_sampler(dataclasses.replace(config, threads=None), greedy=greedy)
+    if not isinstance(config.task, AtariTask):
+        return sampler
+    sampler = dataclasses.replace(sampler, keep_observations=False)
+    processes = min(sampler.workers.threads, sampler.grouping.groups(episodes))
+    return sampler.forked(processes) if processes > 1 and Forks.available() else sampler
+
+
+def _played(
+    sampler: Sampler,
+    theta: NDArray[np.float32],
+    normaliser: Normaliser,
+    episodes: int,
+    seed: int,
+) -> Episodes:
+    """Return what the policy at `theta` did."""
+    streams = Streams(seed, ("evaluate",))
+    trajectories = sampler.episodes(theta, normaliser, streams, count=episodes)
     return Episodes(
         returns=trajectories.returns,
         lengths=trajectories.lengths,
@@ -134,5 +181,6 @@ def _forward_speeds(sampler: Sampler, trajectories: Trajectories) -> NDArray[np.
     if not isinstance(simulator, Locomotion):
         return None
     seconds = trajectories.lengths * simulator.control_period
+    assert trajectories.final_states is not None, "one process sampled them"
     speeds: NDArray[np.float64] = simulator.forward_position(trajectories.final_states) / seconds
     return speeds

@@ -28,12 +28,15 @@ DISTRIBUTION = "trpo-repro"
 OPTIONAL = {
     "tensorboard": ("tensorboard=true", "tensorboard"),
     "hydra-joblib-launcher": ("run -m hydra/launcher=joblib", "joblib"),
+    "hydra-submitit-launcher": ("sweeps on SLURM", "slurm"),
+    "hydra-ray-launcher": ("sweeps on Ray", "ray"),
     "sb3-contrib": ("bench's comparison with SB3-contrib", "bench"),
 }
 """Packages that one feature needs: the feature, and the extra that brings them."""
 GAMES = ("beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders")
 SPACE_NEEDED = 200e6  # bytes: some runs of bench scale
 STEPS = 5  # before and after the state that is saved and restored
+GAME_STEPS = 40  # the same in a game, where little moves at first
 
 RENDER = """
 import mujoco
@@ -132,11 +135,16 @@ def task(config: TaskConfig) -> Finding:
 
     simulator = make_task(config.name, **simulator_settings(config))
     rng = np.random.default_rng(0)
-    kind, size = simulator.actions.kind, simulator.actions.dimension
-    shape = (STEPS, 2, size)
-    actions = rng.uniform(-1, 1, shape) if kind == "continuous" else np.zeros(shape, np.int64)
+    size, sizes = simulator.actions.dimension, simulator.actions.sizes
+    if simulator.actions.kind == "continuous":
+        actions: NDArray[Any] = rng.uniform(-1, 1, (STEPS, 2, size))
+    else:
+        actions = rng.integers(sizes, size=(GAME_STEPS, 2, size))
     states, _ = _play(simulator, simulator.reset(2, rng), actions)
     saved = simulator.copy(states)
+    # What is saved goes on after others were played, some in the same emulator, to other ends.
+    elsewhere = simulator.copy(states)
+    _play(simulator, elsewhere, actions[::-1])
     first, again = (_play(simulator, start, actions)[1] for start in (states, saved))
     if not all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)):
         return Finding("missing", "a restored state does not go on as the saved one did")
@@ -146,7 +154,7 @@ def task(config: TaskConfig) -> Finding:
 def _play(
     simulator: Simulator, states: States, actions: NDArray[Any]
 ) -> tuple[States, list[NDArray[Any]]]:
-    """Return the states after (STEPS, n, A) `actions`, and all that was seen on the way."""
+    """Return the states after (T, n, A) `actions`, and all that was seen on the way."""
     seen: list[NDArray[Any]] = []
     for action in actions:
         states, rewards, terminated = simulator.step(states, action)

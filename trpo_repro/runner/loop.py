@@ -21,7 +21,15 @@ from trpo_repro.errors import (
     SimulationDiverged,
     TrpoError,
 )
+from trpo_repro.ranks import ALONE, Ranks
+from trpo_repro.runner.agreement import agreed_beginning
 from trpo_repro.runner.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
+from trpo_repro.runner.continuity import (
+    begun_as,
+    check_same_science,
+    machine_changes,
+    with_history,
+)
 from trpo_repro.runner.progress import ProgressFile, cut_back
 from trpo_repro.runner.provenance import provenance
 from trpo_repro.runner.run_folder import (
@@ -31,7 +39,7 @@ from trpo_repro.runner.run_folder import (
     write_atomically,
     write_json,
 )
-from trpo_repro.runner.signals import StopRequested, stop_on_signals
+from trpo_repro.runner.signals import Requests, StopRequested, stop_on_signals
 from trpo_repro.types import Algorithm, Row
 
 
@@ -55,7 +63,7 @@ class Reporter(Protocol):
 
 
 def train(
-    algorithm: Algorithm, begin: Checkpoint, iterations: int
+    algorithm: Algorithm, begin: Checkpoint, iterations: int, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Row, Checkpoint]]:
     """Yield, for each iteration from `begin` on, its row and the state behind it.
 
@@ -63,6 +71,7 @@ def train(
         algorithm: What learns.
         begin: Where to go on.
         iterations: Number of iterations of the whole run.
+        ranks: The processes that run it; each goes on from rank 0's arrays.
     """
     state, started = begin, time.perf_counter()
     for iteration in range(begin.iterations, iterations):
@@ -71,6 +80,8 @@ def train(
         except SimulationDiverged as error:
             where = f"iteration {iteration}, {error.where}"
             raise SimulationDiverged(error.what, where=where, fix=error.fix) from error
+        # Equal anyway, where the processors are: those of another kind may round differently.
+        arrays = ranks.from_first(arrays)
         state = Checkpoint(
             iterations=iteration + 1,
             sim_steps=state.sim_steps + int(row["sim_steps"] or 0),
@@ -91,30 +102,48 @@ def already_complete(config: RunConfig) -> bool:
     return status.get("state") == "done" and isinstance(done, int) and done >= config.iterations
 
 
-def execute(config: RunConfig, reporter: Reporter, *, restart: bool = False) -> None:
+def execute(
+    config: RunConfig, reporter: Reporter, *, restart: bool = False, ranks: Ranks = ALONE
+) -> None:
     """Run `config` until it is done, from wherever its folder stands.
 
     Args:
         config: What to run.
         reporter: Shows it.
         restart: Keep the run's old folder aside and begin anew.
+        ranks: The processes that run it together. Rank 0 alone reads and writes the folder.
 
     Raises:
         TrpoError: The run failed, or its folder cannot be used; said by the class.
         StopRequested: A signal came; the run is saved and can be continued.
     """
-    with stop_on_signals():
+    with stop_on_signals() as requests:
         from trpo_repro.runner.build import build_algorithm
 
         # What can fail for want of something fails here, before anything is written.
-        writer = _tensorboard_writer() if config.tensorboard else None
-        algorithm = build_algorithm(config)
-        folder = RunFolder.of(config)
-        if restart and (aside := folder.move_aside()):
-            reporter.note(f"the old run is kept in {aside}")
-        folder.create()
-        with folder.locked():
-            _Run(config, folder, algorithm, reporter, writer).execute()
+        writer = _tensorboard_writer() if config.tensorboard and not ranks.rank else None
+        algorithm = build_algorithm(config, ranks)
+        with ranks.connected():
+            if ranks.rank:
+                _follow(config, algorithm, ranks)
+                return
+            folder = RunFolder.of(config)
+            if not restart and already_complete(config):
+                reporter.note(f"already complete: {folder.path}")
+                agreed_beginning(config, Checkpoint(config.iterations, 0, 0.0, {}), ranks)
+                return
+            if restart and (aside := folder.move_aside()):
+                reporter.note(f"the old run is kept in {aside}")
+            folder.create()
+            with folder.locked():
+                _Run(config, folder, algorithm, reporter, writer, ranks, requests).execute()
+
+
+def _follow(config: RunConfig, algorithm: Algorithm, ranks: Ranks) -> None:
+    """Do this rank's share of the iterations of rank 0, which says where they begin."""
+    begin = agreed_beginning(config, None, ranks)
+    for _ in train(algorithm, begin, config.iterations, ranks):
+        pass
 
 
 @dataclass
@@ -126,10 +155,13 @@ class _Run:
     algorithm: Algorithm
     reporter: Reporter
     tensorboard: Callable[..., Any] | None
+    ranks: Ranks
+    requests: Requests
 
     def execute(self) -> None:
         """Resume or begin, train, save."""
         self.latest = self._resume()
+        agreed_beginning(self.config, self.latest, self.ranks)
         self._write_config()
         self._status("running")
         with closing(ProgressFile(self.folder.progress)) as self.progress:
@@ -155,10 +187,14 @@ class _Run:
 
     def _resume(self) -> Checkpoint:
         """Return the newest checkpoint, or the beginning; cut the rows back to it."""
+        self.before, warnings = begun_as(self.folder)
+        check_same_science(self.before, self.config, self.folder)
         remove_temporaries(self.folder.path)
-        found, warnings = newest_checkpoint(
-            self.folder.checkpoints, identity=self.config.identity()
-        )
+        found, damage = newest_checkpoint(self.folder.checkpoints, identity=self.config.identity())
+        warnings += damage
+        self.provenance = provenance(self.config)
+        if found:
+            warnings += machine_changes(self.before, self.provenance)
         if found is None and self.folder.policy.exists():
             raise CheckpointError(
                 "this run has a policy but no checkpoint to go on from",
@@ -177,11 +213,13 @@ class _Run:
         """Take iterations as they come: write the row, note the state, save now and then."""
         with self._board() as board:
             last_save = time.perf_counter()
-            for row, state in train(self.algorithm, self.latest, self.config.iterations):
+            iterations = self.config.iterations
+            for row, state in train(self.algorithm, self.latest, iterations, self.ranks):
                 self.progress.append(row)
                 self.latest = state
                 self.reporter.row(row)
                 _write_tensorboard(board, row)
+                self.requests.check()
                 if time.perf_counter() - last_save >= self.config.checkpoint_seconds:
                     self._save()
                     self._status("running")
@@ -214,10 +252,9 @@ class _Run:
         self.reporter.finish(f"failed in iteration {self.latest.iterations}")
 
     def _write_config(self) -> None:
-        """Write the resolved configuration and where it runs."""
-        write_json(
-            self.folder.config, {**plain(self.config), "provenance": provenance(self.config)}
-        )
+        """Write the resolved configuration and where it runs and ran before."""
+        history = with_history(self.provenance, self.before, self.latest.iterations)
+        write_json(self.folder.config, {**plain(self.config), "provenance": history})
         self.folder.failure.unlink(missing_ok=True)
 
     def _status(self, state: str, **more: Any) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 from pathlib import Path
 
+from trpo_repro.errors import CheckpointError
 from trpo_repro.runner.run_folder import disk_error, write_all, write_atomically
 from trpo_repro.types import Row
 
@@ -35,6 +36,8 @@ COLUMNS = (
 )
 TIME_COLUMNS = ("sampling_s", "update_s", "wall_s")
 """The columns that differ between two runs of the same seed."""
+SIZE_LIMIT = 1 << 28  # bytes that we agree to read: a million rows
+LINE_LIMIT = 1 << 12  # bytes of a row that we agree to keep; ours are below 400
 
 
 def format_row(row: Row) -> str:
@@ -94,18 +97,34 @@ def cut_back(path: Path, rows: int) -> list[str]:
 
     Rows past the checkpoint belong to iterations that will be run again; half a line is what a
     killed writer left.
+
+    Raises:
+        CheckpointError: The file is larger than any of ours.
     """
-    # Bytes: what damage left need not be text.
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    before = [line for line in lines[1 : 1 + rows] if line.endswith(b"\n")]
+    if path.exists() and path.stat().st_size > SIZE_LIMIT:
+        raise CheckpointError(
+            "the file is larger than any of ours",
+            where=str(path),
+            fix="--restart keeps the old folder aside and begins anew",
+        )
+    lines, surplus = _first_lines(path, 1 + rows)
+    before = [line for line in lines[1:] if line.endswith(b"\n")]
     warnings = []
     numbers = [line.split(b",")[0] for line in before]
     if numbers != [str(number).encode() for number in range(rows)]:
         warnings.append(f"{path.name} does not hold the {rows} rows before the checkpoint")
-    surplus = len(lines) - 1 - rows
-    if surplus > 0:
+    if surplus:
         warnings.append(f"{path.name}: {surplus} rows past the checkpoint are computed again")
     kept = [HEADER.encode(), *before]
-    if lines != kept:
+    if lines != kept or surplus:
         write_atomically(path, b"".join(kept))
     return warnings
+
+
+def _first_lines(path: Path, count: int) -> tuple[list[bytes], int]:
+    """Return the first `count` lines, in bytes as damage is no text, and how many follow."""
+    if not path.exists():
+        return [], 0
+    with open(path, "rb") as file:
+        lines = [line for _ in range(count) if (line := file.readline(LINE_LIMIT))]
+        return lines, sum(1 for _ in file)

@@ -112,6 +112,8 @@ class RunFolder:
         """Take the lock and write down whose it is."""
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(lock.fileno()), os.stat(self.path / ".lock")):
+                raise FileNotFoundError  # the lock of a folder that was moved aside meanwhile
             lock.truncate(0)
             lock.write(f"process {os.getpid()}\n".encode())
         except BlockingIOError as error:
@@ -121,6 +123,12 @@ class RunFolder:
                 f"{holder} is writing this run",
                 where=str(self.path),
                 fix="wait for it, or stop it",
+            ) from error
+        except FileNotFoundError as error:
+            raise FolderInUse(
+                "another process moved this run aside",
+                where=str(self.path),
+                fix="run the same again",
             ) from error
         except OSError as error:
             raise disk_error(error, self.path) from error

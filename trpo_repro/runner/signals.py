@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 RESUMABLE = 75
 CTRL_C = 130
+PARENT = "TRPO_REPRO_PARENT"
+"""Environment variable: the process whose end is a request to stop. Sweeps set it for runs."""
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class StopRequested(BaseException):
@@ -26,26 +30,83 @@ class StopRequested(BaseException):
         self.exit_code = exit_code
 
 
+class Requests:
+    """Whether anybody asked to stop."""
+
+    def __init__(self) -> None:
+        """Begin with no request."""
+        self.exit_code: int | None = None
+
+    def check(self) -> None:
+        """Raise `StopRequested` if somebody asked.
+
+        Python swallows what a signal's handler raises while it happens to run a destructor or a
+        weak reference's callback: whoever works in a loop looks here now and then.
+        """
+        if self.exit_code is not None:
+            raise StopRequested(self.exit_code)
+
+
 @contextmanager
-def stop_on_signals() -> Iterator[None]:
+def stop_on_signals() -> Iterator[Requests]:
     """Turn the first signal into `StopRequested`; a second one ends the process at once."""
+
+    def stop(code: int) -> None:
+        raise StopRequested(code)
+
+    with _noted_signals(stop) as requests:
+        yield requests
+
+
+@contextmanager
+def announce_on_signals(announce: Callable[[], None]) -> Iterator[Requests]:
+    """Call `announce` at the first signal and go on; a second one ends the process at once.
+
+    For whoever waits for others that heed the announcement. At the end of the block the request
+    becomes `StopRequested`.
+    """
+    with _noted_signals(lambda code: announce()) as requests:
+        try:
+            yield requests
+        finally:  # also where the others, stopping, upset whoever waited for them
+            requests.check()
+
+
+@contextmanager
+def _noted_signals(first: Callable[[int], None]) -> Iterator[Requests]:
+    """Note the first signal's exit code and call `first` with it."""
+    requests = Requests()
     if threading.current_thread() is not threading.main_thread():
-        yield  # only a main thread gets signals
+        yield requests  # only a main thread gets signals
         return
-    asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
         code = CTRL_C if number == signal.SIGINT else RESUMABLE
-        if asked:
+        if requests.exit_code is not None:
+            if number == signal.SIGHUP:  # shell and kernel both send one: nobody grew impatient
+                return
             os._exit(code)
-        asked = True
-        raise StopRequested(code)
+        requests.exit_code = code
+        first(code)
 
     numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
     previous = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield
+        yield requests
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def follow_parent() -> None:
+    """Ask this process to stop when the one that `PARENT` names, which started it, has gone."""
+    parent = os.environ.get(PARENT, "")
+    if not parent.isdecimal():
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    threading.Thread(target=watch, daemon=True).start()

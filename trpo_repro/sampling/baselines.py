@@ -96,7 +96,8 @@ class LinearBaseline:
         def product(rows: slice) -> Floats:
             return self._features(observations[rows], age[rows]) @ coefficients
 
-        return np.concatenate(self._workers.map(product, chunks(len(observations), CHUNK)))
+        mine = self._workers.ranks.share(list(chunks(len(observations), CHUNK)))
+        return np.concatenate(self._workers.gather(product, mine))
 
     def fit(
         self,
@@ -108,14 +109,13 @@ class LinearBaseline:
     ) -> Floats:
         """Solve the normal equations, summed over chunks in float64."""
 
-        def moments(rows: slice) -> tuple[Floats, Floats]:
+        def moments(rows: slice) -> Floats:
             features = self._features(observations[rows], age[rows])
-            return features.T @ features, features.T @ returns[rows]
+            return np.column_stack([features.T @ features, features.T @ returns[rows]])
 
-        gram, target = np.zeros((self.size, self.size)), np.zeros(self.size)
-        for part, right in self._workers.map(moments, chunks(len(returns), CHUNK)):
-            gram += part
-            target += right
+        mine = self._workers.ranks.share(list(chunks(len(returns), CHUNK)))
+        total = sum(self._workers.gather(moments, mine), np.zeros((self.size, self.size + 1)))
+        gram, target = total[:, :-1], total[:, -1]
         gram[np.diag_indices(self.size)] += self.RIDGE * len(returns)
         return np.asarray(np.linalg.solve(gram, target))
 
@@ -160,7 +160,8 @@ class MlpBaseline:
                 outputs = self._network.forward(weights, _inputs(observations[rows], age[rows]))
             return outputs[:, 0].numpy().astype(np.float64)
 
-        parts = self._workers.map(evaluate, chunks(len(observations), CHUNK))
+        mine = self._workers.ranks.share(list(chunks(len(observations), CHUNK)))
+        parts = self._workers.gather(evaluate, mine)
         return np.asarray(shift + scale * np.concatenate(parts))
 
     def fit(

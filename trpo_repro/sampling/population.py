@@ -10,6 +10,7 @@ than long-lived ones.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,12 @@ class PopulationBatch:
     steps: NDArray[np.int64]
     observations: NDArray[np.float32]
 
+    @staticmethod
+    def concatenate(parts: list[PopulationBatch]) -> PopulationBatch:
+        """Join the members of several groups, in order."""
+        names = PopulationBatch.__dataclass_fields__
+        return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+
 
 @dataclass(frozen=True)
 class PopulationSampler:
@@ -77,12 +84,8 @@ class PopulationSampler:
             PopulationTask(part, normaliser, streams, group, steps / len(thetas))
             for group, part in enumerate(np.array_split(thetas, groups))
         ]
-        if self.forks is not None:
-            parts = self.forks.map(tasks)
-        else:
-            parts = self.workers.map(self.sample_group, tasks)
-        names = PopulationBatch.__dataclass_fields__
-        return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+        run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
+        return self.workers.collect(PopulationBatch, run, tasks)
 
     def forked(self, count: int) -> PopulationSampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -90,7 +93,7 @@ class PopulationSampler:
 
     def sample_group(self, task: PopulationTask) -> PopulationBatch:
         """Run the members of one group side by side until each has used its share."""
-        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found
             return self._sample_group(task)
 
     def _sample_group(self, task: PopulationTask) -> PopulationBatch:
@@ -113,6 +116,8 @@ class PopulationSampler:
             states, rewards, terminated = simulator.step(states, actions)
             seen.append(observations)
             ledger.add(seat, rewards)
+            if not (np.isfinite(rewards).all() and np.isfinite(observations).all()):
+                raise _diverged(rewards, observations, seat // each, age)
             age += 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
@@ -158,6 +163,22 @@ class PopulationTask:
     share: float
 
 
+def _diverged(
+    rewards: Floats,
+    observations: NDArray[np.float32],
+    member: NDArray[np.int64],
+    age: NDArray[np.int64],
+) -> SimulationDiverged:
+    """Return the error that names the first simulator whose numbers are none."""
+    good = np.isfinite(rewards) & np.isfinite(observations).all(axis=1)
+    row = int(np.flatnonzero(~good)[0])
+    return SimulationDiverged(
+        "the simulation gave a reward or observation that is not finite",
+        where=f"member {member[row]} of its group, step {age[row]}",
+        fix="use a smaller task.timestep",
+    )
+
+
 class _Ledger:
     """What the simulator of each seat has earned and spent."""
 
@@ -183,18 +204,7 @@ class _Ledger:
         return again
 
     def result(self, each: int, observations: NDArray[np.float32]) -> PopulationBatch:
-        """Return the members' means, `each` seats in a row being one member's.
-
-        Raises:
-            SimulationDiverged: A member met a number that is none.
-        """
-        good = np.isfinite(self.total)
-        if not good.all():
-            raise SimulationDiverged(
-                "the simulation gave a reward that is not finite",
-                where=f"member {int(np.flatnonzero(~good)[0]) // each} of its group",
-                fix="use a smaller task.timestep",
-            )
+        """Return the members' means, `each` seats in a row being one member's."""
         total, episodes, steps = (
             column.reshape(-1, each).sum(axis=1)
             for column in (self.total, self.episodes, self.steps)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,19 +42,27 @@ class Grouping:
     Attributes:
         rows: Simulators of a group, at least.
         most: Groups of a batch, at most.
+        widest: Simulators of a group, at most: episodes beyond wait for one.
+        square: As many groups as simulators in each, but a power of two of them, which the usual
+            numbers of cores divide.
     """
 
     rows: int = ROWS_PER_GROUP
     most: int = MOST_GROUPS
+    widest: int = MOST_ROWS
+    square: bool = False
 
     def groups(self, rows: int) -> int:
         """Return how many groups `rows` simulators make."""
+        if self.square:
+            return int(min(self.most, 2 ** (max(rows, 1).bit_length() - 1 >> 1)))
         return max(1, min(self.most, rows // self.rows))
 
 
 ANY_TASK = Grouping()
-GAMES = Grouping(rows=2, most=8)
-"""For emulators, each of which takes far longer over a step than Python and the network do."""
+GAMES = Grouping(most=16, widest=16, square=True)
+"""For emulators, which take far longer over a step than Python does, and 70 ms to start. Of one row
+the network takes half an emulator's time, of eight a seventh for each."""
 
 
 def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
@@ -75,10 +84,11 @@ class Sampler:
         policy: The architecture; its parameters come with each call.
         workers: The threads that groups run on.
         greedy: Take the distribution's mode instead of sampling.
-        keep_states: Return the simulator's state at every step too.
+        keep_states: Return the simulator's state too, at every step or at a share of them.
         forks: Processes that groups run on instead of threads.
         grouping: How a batch is cut into groups.
         stack: Screens of an observation. Only the newest is recorded, as the others were.
+        keep_observations: Record what was seen at all; else rows without columns stand for it.
     """
 
     simulator: Simulator
@@ -89,6 +99,7 @@ class Sampler:
     forks: Forks[GroupTask, Trajectories] | None = None
     grouping: Grouping = ANY_TASK
     stack: int = 1
+    keep_observations: bool = True
 
     def batch(
         self,
@@ -108,23 +119,30 @@ class Sampler:
             steps: Control steps to take, about.
             expected_length: Mean length of an episode in the batch before; 0 if there was none.
         """
-        if expected_length:
-            count = max(1, round(steps / expected_length))
-            return self.episodes(theta, normaliser, streams, count=count)
-        groups = group_count(steps, self.simulator.horizon, self.grouping)
-        rows = max(1, min(MOST_ROWS, math.ceil(steps / groups / self.simulator.horizon)))
-        plans = [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
+        plans = self.plans(steps, expected_length)
         return self._sample(theta, normaliser, streams, plans)
+
+    def plans(self, steps: int, expected_length: float) -> list[_Plan]:
+        """Return what each group of a batch of about `steps` control steps samples."""
+        widest = self.grouping.widest
+        if expected_length:
+            return self._whole_episodes(max(1, round(steps / expected_length)))
+        groups = group_count(steps, self.simulator.horizon, self.grouping)
+        rows = max(1, min(widest, math.ceil(steps / groups / self.simulator.horizon)))
+        return [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
 
     def episodes(
         self, theta: NDArray[np.float32], normaliser: Normaliser, streams: Streams, *, count: int
     ) -> Trajectories:
         """Sample exactly `count` episodes."""
+        return self._sample(theta, normaliser, streams, self._whole_episodes(count))
+
+    def _whole_episodes(self, count: int) -> list[_Plan]:
         groups = self.grouping.groups(count)
         # They begin at once where that is possible: a late one would run alone at the end, and
         # Python's share of a step is the same for one row as for many.
-        plans = [_Plan(min(share, MOST_ROWS), share, math.inf) for share in shares(count, groups)]
-        return self._sample(theta, normaliser, streams, plans)
+        widest = self.grouping.widest
+        return [_Plan(min(share, widest), share, math.inf) for share in shares(count, groups)]
 
     def forked(self, count: int) -> Sampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -141,9 +159,8 @@ class Sampler:
         groups = [
             GroupTask(theta, normaliser, streams, group, plan) for group, plan in enumerate(plans)
         ]
-        if self.forks is not None:
-            return Trajectories.concatenate(self.forks.map(groups))
-        return Trajectories.concatenate(self.workers.map(self.sample_group, groups))
+        run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
+        return self.workers.collect(Trajectories, run, groups)
 
     def sample_group(self, task: GroupTask) -> Trajectories:
         """Run one group until its plan allows no further episode: a pure function of `task`."""
@@ -155,6 +172,7 @@ class Sampler:
         plan, normaliser = task.plan, task.normaliser
         resets = task.streams("reset", task.group)
         noise_stream = task.streams("noise", task.group)
+        picks = task.streams("rollout set", task.group)
         act = self.policy.actor(task.theta, greedy=self.greedy)
         record = _Record(simulator.observe)
         states = simulator.reset(plan.start(plan.rows, running=np.zeros(0, np.int64)), resets)
@@ -167,7 +185,7 @@ class Sampler:
             observations = simulator.observe(states)
             actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(states)])
             # Only where they are kept: a simulator may step its states in place.
-            before = (simulator.copy(states),) if self.keep_states else ()
+            before = (self._kept(states, task.share, picks),) if self.keep_states else ()
             states, rewards, terminated = simulator.step(states, actions)
             record.add_step(self._recorded(observations), actions, rewards, episode, age, *before)
             age = age + 1
@@ -179,8 +197,19 @@ class Sampler:
                 states, episode, age = self._replace(states, episode, age, ended, plan, resets)
         return record.trajectories(plan.started)
 
+    def _kept(self, states: States, share: float, rng: np.random.Generator) -> States:
+        """Return copies of (n, …) `states`; if only a `share` is wanted, None in others' place."""
+        if share == 1.0:
+            return self.simulator.copy(states)
+        kept, wanted = np.full(len(states), None), rng.random(len(states)) < share
+        if wanted.any():
+            kept[wanted] = self.simulator.copy(states[wanted])
+        return kept
+
     def _recorded(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Return what is kept of (n, D) `observations`: of stacked screens the newest."""
+        if not self.keep_observations:
+            return observations[:, :0]
         if self.stack == 1:
             return observations
         return observations[:, -(self.simulator.observation_size // self.stack) :].copy()
@@ -220,6 +249,7 @@ class GroupTask:
         streams: Random streams of the batch.
         group: The group's number in the batch.
         plan: How many episodes.
+        share: Probability with which a state is kept, where states are.
     """
 
     theta: NDArray[np.float32]
@@ -227,6 +257,7 @@ class GroupTask:
     streams: Streams
     group: int
     plan: _Plan
+    share: float = 1.0
 
 
 @dataclass
@@ -263,11 +294,13 @@ class _Record:
 
     def __init__(self, observe: Callable[[States], NDArray[Any]]) -> None:
         self._observe = observe
+        self._observations: list[NDArray[Any]] = []
         self._steps: list[tuple[NDArray[Any], ...]] = []
         self._ends: list[tuple[NDArray[Any], ...]] = []
 
-    def add_step(self, *columns: NDArray[Any]) -> None:
+    def add_step(self, observations: NDArray[Any], *columns: NDArray[Any]) -> None:
         """Note observations, actions, rewards, episode, age and maybe states, (n, …) each."""
+        self._observations.append(observations)
         self._steps.append(columns)
 
     def add_ends(
@@ -286,12 +319,12 @@ class _Record:
     def trajectories(self, episodes: int) -> Trajectories:
         """Put every step behind its predecessor of the same episode."""
         columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
-        observations, actions, rewards, episode, age = columns[:5]
-        self._check_finite(observations, rewards, episode, age)
+        actions, rewards, episode, age = columns[:4]
+        self._check_finite(self._observations, rewards, episode, age)
         ended, lengths, terminated, final, states = map(
             np.concatenate, zip(*self._ends, strict=True)
         )
-        self._check_finite(final, np.zeros(len(final)), ended, lengths)
+        self._check_finite([final], np.zeros(len(final)), ended, lengths)
         order = np.argsort(ended)
         assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
         lengths = lengths[order]
@@ -303,27 +336,41 @@ class _Record:
             return result
 
         return Trajectories(
-            observations=sort(observations),
+            observations=self._sorted_observations(place),
             actions=sort(actions),
             rewards=sort(rewards),
             lengths=lengths,
             terminated=terminated[order],
             final_observations=final[order],
             final_states=states[order],
-            states=sort(columns[5]) if len(columns) > 5 else None,
+            states=sort(columns[4]) if len(columns) > 4 else None,
         )
+
+    def _sorted_observations(self, place: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the observations, row i of all at `place[i]`; each step is forgotten at once.
+
+        They are most of a batch, which is not to be there twice.
+        """
+        first = self._observations[0]
+        result = np.empty((len(place), *first.shape[1:]), first.dtype)
+        begin = 0
+        for step, rows in enumerate(self._observations):
+            result[place[begin : begin + len(rows)]] = rows
+            begin += len(rows)
+            self._observations[step] = result[:0]
+        return result
 
     @staticmethod
     def _check_finite(
-        observations: NDArray[Any],
+        observations: list[NDArray[Any]],
         rewards: NDArray[Any],
         episode: NDArray[np.int64],
         age: NDArray[np.int64],
     ) -> None:
         """Raise SimulationDiverged at the first number that is none."""
         good = np.isfinite(rewards)
-        if np.issubdtype(observations.dtype, np.floating):  # pixels are always numbers
-            good &= np.isfinite(observations).all(axis=1)
+        if np.issubdtype(observations[0].dtype, np.floating):  # pixels are always numbers
+            good &= np.concatenate([np.isfinite(rows).all(axis=1) for rows in observations])
         if not good.all():
             row = int(np.flatnonzero(~good)[0])
             raise SimulationDiverged(

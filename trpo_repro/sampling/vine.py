@@ -8,7 +8,10 @@ share their random numbers (common random numbers): they differ by the first act
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -34,19 +37,19 @@ class Rollouts:
     """What the branches of N states with K actions each brought.
 
     Attributes:
-        observations: (N, D) float32, raw, of the rollout set.
+        observations: (N, D) float32, raw, of the rollout set; uint8 of pixels.
         actions: (N, K, A) the first actions.
         q_values: (N, K) float64, discounted rewards of each rollout, without any tail.
         tail_weights: (N, K) float64, γ^length where a rollout was cut off; 0 where it terminated.
-        final_observations: (N, K, D) float32, raw, after each rollout's last step.
+        final_observations: (N, K, D) likewise, after each rollout's last step.
         lengths: (N, K) int64, steps of each rollout.
     """
 
-    observations: NDArray[np.float32]
+    observations: NDArray[Any]
     actions: NDArray[Any]
     q_values: Floats
     tail_weights: Floats
-    final_observations: NDArray[np.float32]
+    final_observations: NDArray[Any]
     lengths: NDArray[np.int64]
 
     @staticmethod
@@ -69,6 +72,7 @@ class VineSampler:
         discount: γ.
         proposal: q.
         common_random_numbers: Whether a state's rollouts share their noise.
+        reward_bound: Rewards count for so much at most, either way.
         forks: Processes that groups run on instead of threads.
     """
 
@@ -80,6 +84,7 @@ class VineSampler:
     discount: float
     proposal: Proposal
     common_random_numbers: bool
+    reward_bound: float = math.inf
     forks: Forks[BranchTask, Rollouts] | None = None
 
     @property
@@ -110,9 +115,8 @@ class VineSampler:
             BranchTask(theta, normaliser, streams, group, states[share])
             for group, share in enumerate(np.array_split(np.arange(len(states)), groups))
         ]
-        if self.forks is not None:
-            return Rollouts.concatenate(self.forks.map(tasks))
-        return Rollouts.concatenate(self.workers.map(self.sample_group, tasks))
+        run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
+        return self.workers.collect(Rollouts, run, tasks)
 
     def forked(self, count: int) -> VineSampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -134,6 +138,8 @@ class BranchTask:
         streams: Random streams of the batch.
         group: The group's number in the batch.
         states: (n, …) its part of the rollout set; unchanged.
+        places: (n,) numbers of what each state has to be simulated by, one rollout at a time; None
+            where any simulator will do, for any number of them.
     """
 
     theta: NDArray[np.float32]
@@ -141,6 +147,7 @@ class BranchTask:
     streams: Streams
     group: int
     states: States
+    places: NDArray[np.int64] | None = None
 
 
 class _Group:
@@ -149,6 +156,7 @@ class _Group:
     def __init__(self, sampler: VineSampler, task: BranchTask) -> None:
         states, rng = task.states, task.streams("branch", task.group)
         self.sampler, self.normaliser, self.states = sampler, task.normaliser, states
+        self.places = task.places
         self.act = sampler.policy.actor(task.theta)
         self.count, self.branches = len(states), sampler.branches
         self.observations = sampler.simulator.observe(states)
@@ -162,25 +170,40 @@ class _Group:
         self.noise = np.broadcast_to(noise, every).reshape(-1, *noise.shape[2:])
 
     def run(self) -> Rollouts:
-        """Step every branch to its end, `ROWS` of them at a time."""
+        """Step every branch to its end, one wave of them after the other."""
         total = self.count * self.branches
         size = self.observations.shape[1]
         self.q_values, self.tails = np.zeros(total), np.zeros(total)
         self.lengths = np.zeros(total, np.int64)
-        self.final = np.empty((total, size), np.float32)
-        # Branches of one state stay together, so that few states are in flight at a time.
-        for begin in range(0, total, ROWS):
-            self._wave(np.arange(begin, min(begin + ROWS, total)))
+        self.final = np.empty((total, size), self.observations.dtype)
+        for branch in self._waves():
+            self._wave(branch)
         shape = (self.count, self.branches)
         self._check_finite()
         return Rollouts(
             self.observations,
-            self.first_actions.reshape(*shape, -1),
+            self.first_actions.reshape(*shape, self.first_actions.shape[1]),
             self.q_values.reshape(shape),
             self.tails.reshape(shape),
             self.final.reshape(*shape, size),
             self.lengths.reshape(shape),
         )
+
+    def _waves(self) -> Iterator[NDArray[np.int64]]:
+        """Yield which branches are stepped together."""
+        total = self.count * self.branches
+        if self.places is None:
+            # Branches of one state stay together, so that few states are in flight at a time.
+            for begin in range(0, total, ROWS):
+                yield np.arange(begin, min(begin + ROWS, total))
+            return
+        # One of each place: an emulator is put back once a rollout, not twice a step.
+        place = np.repeat(self.places, self.branches)
+        turn = np.empty(total, np.int64)
+        for own in (np.flatnonzero(place == number) for number in np.unique(place)):
+            turn[own] = np.arange(len(own))
+        for number in np.unique(turn):
+            yield np.flatnonzero(turn == number)
 
     def _wave(self, branch: NDArray[np.int64]) -> None:
         """Run these branches from their states until all have ended."""
@@ -189,6 +212,8 @@ class _Group:
         actions = self.first_actions[branch]
         for step in range(sampler.rollout_length):
             states, rewards, terminated = simulator.step(states, actions)
+            if sampler.reward_bound < math.inf:
+                rewards = np.clip(rewards, -sampler.reward_bound, sampler.reward_bound)
             self.q_values[branch] += sampler.discount**step * rewards
             self.lengths[branch] = step + 1
             last = step == sampler.rollout_length - 1

@@ -126,6 +126,11 @@ class Atari:
             copies[row] = AtariState(**state.__dict__)
         return copies
 
+    def places(self, states: States) -> NDArray[np.int64]:
+        """Return (n,) the numbers of the emulators that the states belong to."""
+        numbers = {id(emulator): number for number, emulator in enumerate(self._emulators)}
+        return np.array([numbers[id(_emulator(state))] for state in states], np.int64)
+
     def _begun(self, no_ops: int, sticks: NDArray[np.bool_] | None) -> AtariState:
         """Return a new game, on an emulator that no other is being played on."""
         with self._lock:

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ class GymnasiumTask:
             self._prototype = gymnasium.make(id).unwrapped
         except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
             raise MissingDependency(str(error), where=f"task.id={id}") from error
+        self._id = id
         observations = self._prototype.observation_space
         if not isinstance(observations, spaces.Box):
             raise ConfigError(f"{id} observes {observations}", where="task.id", fix="use a Box")
@@ -72,6 +74,7 @@ class GymnasiumTask:
         states = np.empty(count, dtype=object)
         for row, seed in enumerate(rng.integers(2**31, size=count)):
             environment = copy.deepcopy(self._prototype)
+            _show_divergence(environment)
             observation, _ = environment.reset(seed=int(seed))
             states[row] = (environment, observation)
         return states
@@ -92,11 +95,39 @@ class GymnasiumTask:
         return Transition(after, rewards, terminated)
 
     def copy(self, states: States) -> States:
-        """Return deep copies of the environments."""
+        """Return deep copies of the environments.
+
+        Raises:
+            ConfigError: They hold what cannot be copied.
+        """
         copies = np.empty(len(states), dtype=object)
-        for row, state in enumerate(states):
-            copies[row] = copy.deepcopy(state)
+        for row, (environment, observation) in enumerate(states):
+            try:
+                copies[row] = (_duplicate(environment), copy.deepcopy(observation))
+            except TypeError as error:
+                raise ConfigError(
+                    f"{self._id} cannot be copied in mid-game: {error}",
+                    where="task.id",
+                    fix="use an algorithm that restores no states: not vine",
+                ) from error
         return copies
+
+
+def _duplicate(environment: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+    """Return a copy of everything in `environment`.
+
+    `copy.deepcopy` alone would not: Gymnasium's `EzPickle` lets it make a fresh environment.
+    """
+    duplicate: gymnasium.Env[Any, Any] = object.__new__(type(environment))
+    duplicate.__dict__.update(copy.deepcopy(environment.__dict__))
+    return duplicate
+
+
+def _show_divergence(environment: gymnasium.Env[Any, Any]) -> None:
+    """Switch off MuJoCo's silent reset of states that diverged, where this is MuJoCo."""
+    model = getattr(environment, "model", None)
+    if isinstance(model, mujoco.MjModel):
+        model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
 
 
 def _action_space(id: str, space: spaces.Space[Any]) -> ActionSpace:

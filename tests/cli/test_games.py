@@ -1,0 +1,100 @@
+"""Commands on games: played by chance, evaluated both ways."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from stored_runs import outcome, trained
+
+from trpo_repro.cli.compose import run_config
+from trpo_repro.runner import evaluation
+from trpo_repro.runner.evaluation import play_at_random
+from trpo_repro.runner.run_folder import RunFolder
+
+SHORT = ("task=breakout", "scale=smoke", "task.horizon=100")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return trained(tmp_path_factory.mktemp("runs"), *SHORT, "iterations=1")
+
+
+def test_a_game_is_evaluated_stochastically_and_greedily(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = outcome(
+        "evaluate", str(folder.path), "--episodes", "8", "--json", capsys=capsys
+    )
+    assert (code, err) == (0, "")
+    sampled, greedy = json.loads(out)
+    assert [found["actions"] for found in (sampled, greedy)] == ["stochastic", "greedy"]
+    for found in (sampled, greedy):
+        assert len(found["returns"]) == len(found["lengths"]) == 8
+        assert found["return"]["mean"] == pytest.approx(np.mean(found["returns"]))
+        assert "score" not in found  # a game's points are not divided by its steps
+        stored = json.loads((folder.path / f"evaluation-{found['actions']}.json").read_text())
+        assert stored["returns"] == found["returns"]
+    outcome("evaluate", str(folder.path), "--episodes", "2", "--greedy", capsys=capsys)
+    code, out, err = outcome("evaluate", str(folder.path), "--episodes", "2", capsys=capsys)
+    assert "game score" in out
+    assert "different games: greedy ones differ by their first no-ops alone" in out
+
+
+def test_what_is_evaluated_does_not_depend_on_processes_and_keeps_no_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = run_config([*SHORT, "task.horizon=30"])
+    alone = play_at_random(config, episodes=5, seed=1)
+    sampler = evaluation.evaluation_sampler(config, episodes=5, greedy=False)
+    theta = np.zeros(33_500, np.float32)
+    kept = sampler.episodes(
+        theta, evaluation.Normaliser.identity(8320), evaluation.Streams(1, ("evaluate",)), count=5
+    )
+    assert kept.observations.shape == (len(kept.rewards), 0)
+    monkeypatch.setattr(evaluation.Forks, "available", lambda: False)
+    here = play_at_random(config, episodes=5, seed=1)
+    for other in (alone, here):
+        assert np.array_equal(kept.returns, other.returns)
+        assert np.array_equal(kept.lengths, other.lengths)
+
+
+def test_games_by_chance_are_written_with_what_they_were(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["task=breakout", "task.horizon=60", f"results_dir='{tmp_path}'"]
+    code, out, err = outcome("random", *words, "--episodes", "12", "--seed", "3", capsys=capsys)
+    assert (code, err) == (0, "")
+    found = json.loads((tmp_path / "random" / "trpo2015" / "breakout.json").read_text())
+    assert found["episodes"] == len(found["returns"]) == 12
+    assert found["seed"] == 3
+    assert found["horizon"] == 60
+    wanted = stats.t.interval(0.95, 11, np.mean(found["returns"]), stats.sem(found["returns"]))
+    assert found["return"]["interval95"] == pytest.approx(wanted)
+    line = out.splitlines()[1].split()
+    assert line[0] == "breakout"
+    assert line[-1] == "1.2"  # the paper's
+
+
+def test_chance_takes_every_position_of_the_joystick_alike() -> None:
+    sampler = evaluation.evaluation_sampler(
+        run_config(["task=pong", "task.horizon=400"]), episodes=9, greedy=False
+    )
+    found = sampler.episodes(
+        np.zeros(33_500, np.float32),
+        evaluation.Normaliser.identity(8320),
+        evaluation.Streams(0, ("evaluate",)),
+        count=9,
+    )
+    joint = found.actions @ np.array([6, 2, 1])
+    counts = np.bincount(joint, minlength=18)
+    assert stats.chisquare(counts).pvalue > 0.001
+
+
+def test_only_games_are_played_by_chance(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = outcome("random", "task=hopper", capsys=capsys)
+    assert code == 2
+    assert err == "error: task=hopper is not one of the games\n"

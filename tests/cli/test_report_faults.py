@@ -1,0 +1,94 @@
+"""Damaged results while they are shown (26, 27); what is missing is said before anything (15)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from cli_helpers import config_in
+from stored_runs import outcome, written
+
+from trpo_repro.cli import launch
+from trpo_repro.cli.compose import sweep_overrides
+from trpo_repro.errors import MissingDependency
+from trpo_repro.runner.loop import execute
+from trpo_repro.tasks import atari
+
+
+@pytest.fixture
+def one_of_five_damaged(tmp_path: Path) -> Path:
+    folders = [written(tmp_path, [1.0, 2.0, 3.0], f"seed={seed}") for seed in range(5)]
+    with open(folders[3].progress, "r+b") as file:
+        file.seek(-20, 2)
+        file.write(b"\xff" * 20)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["figures", "tables", "curves"])
+def test_damaged_run_is_named_and_left_alone_and_strict_makes_it_an_error(
+    command: str, one_of_five_damaged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = one_of_five_damaged
+    sources = {p: p.read_bytes() for p in (results / "runs").rglob("*") if p.is_file()}
+    output = results / "out"
+    words = [command, "--results-dir", str(results), "--output", str(output)]
+    if command == "curves":
+        words = [command, str(results / "runs"), "--output", str(output / "curves.png")]
+    code, _, err = outcome(*words, capsys=capsys)
+    assert code == 0
+    assert "seed3: done with 2 of 3 iterations; progress.csv is damaged after 2 rows" in err
+    made = {p.name: p.read_bytes() for p in output.iterdir()}
+    assert made
+    code, _, err = outcome(*words, "--strict", capsys=capsys)
+    assert code == 3
+    assert err.splitlines()[-1].startswith("error: 1 stored runs are unfinished, damaged or")
+    assert {p.name: p.read_bytes() for p in output.iterdir()} == made  # it is made all the same
+    assert {p: p.read_bytes() for p in (results / "runs").rglob("*") if p.is_file()} == sources
+
+
+def test_sound_results_satisfy_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path, [1.0])
+    code, _, _ = outcome("tables", "--results-dir", str(tmp_path), "--strict", capsys=capsys)
+    assert code == 0
+
+
+def test_what_a_killed_command_left_half_written_is_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, [1.0])
+    (tmp_path / "tables").mkdir()
+    stray = tmp_path / "tables" / ".tmp-1-scores.csv"
+    stray.write_text("half")
+    assert outcome("tables", "--results-dir", str(tmp_path), capsys=capsys)[0] == 0
+    assert not stray.exists()
+
+
+def test_launcher_that_is_not_installed_is_said_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "hydra_plugins.hydra_joblib_launcher", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'trpo-repro\[joblib\]'") as caught:
+        sweep_overrides(["seed=0,1", "hydra/launcher=joblib"])
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("damage", [None, b"not the game"])
+def test_missing_or_wrong_game_is_said_before_a_folder_exists(
+    damage: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rom = tmp_path / "pong.bin"
+    if damage:
+        rom.write_bytes(damage)
+    monkeypatch.setattr(atari.roms, "get_rom_path", lambda game: rom)
+    config = config_in(tmp_path / "results", ["task=pong", "scale=smoke", "threads=1"])
+    with pytest.raises(MissingDependency, match="pong is missing or damaged") as caught:
+        execute(config, None)  # type: ignore[arg-type]
+    assert caught.value.exit_code == 4
+    assert not (tmp_path / "results").exists()
+
+
+def test_end_of_a_child_is_told_in_words() -> None:
+    assert launch.Ended(-9, "").reason == "killed, as the kernel does for want of memory"
+    assert launch.Ended(-11, "").reason == "killed by SIGSEGV"
+    assert launch.Ended(1, "error: x\n").reason == "exit 1: error: x"

@@ -1,0 +1,112 @@
+"""Requests to stop (faults 4 to 6): every signal, at awkward moments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_helpers import (
+    SMALL,
+    SilentReporter,
+    config_in,
+    environment,
+    essence,
+    row_count,
+    start,
+    wait_until,
+)
+
+from trpo_repro.algorithms import single_path
+from trpo_repro.runner.loop import execute
+from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.runner.signals import PARENT, StopRequested, announce_on_signals, stop_on_signals
+
+ALL = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+
+
+class Dying:
+    """Gets a signal while it is destroyed, where Python swallows what a handler raises."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_request_that_python_swallows_stops_the_run_after_its_iteration(tmp_path: Path) -> None:
+    golden = config_in(tmp_path / "golden")
+    execute(golden, SilentReporter())
+    config = config_in(tmp_path / "results")
+    estimate, calls = single_path.advantages_and_returns, 0
+
+    def signalled(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            Dying()
+        return estimate(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(single_path, "advantages_and_returns", signalled)
+        with pytest.raises(StopRequested):
+            execute(config, SilentReporter())
+    folder = RunFolder.of(config)
+    assert read_json(folder.status)["iterations_done"] == 4
+    execute(config, SilentReporter())
+    assert essence(folder) == essence(RunFolder.of(golden))
+
+
+def test_hangup_that_comes_twice_is_one_request() -> None:
+    def hang_up_twice() -> None:
+        with stop_on_signals():
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            finally:  # where a run would be saving
+                signal.raise_signal(signal.SIGHUP)
+
+    with pytest.raises(StopRequested) as caught:
+        hang_up_twice()
+    assert caught.value.exit_code == 75
+
+
+def test_announcement_is_made_once_and_the_block_goes_to_its_end() -> None:
+    made, done = [], []
+
+    def announce() -> None:
+        with announce_on_signals(lambda: made.append(1)):
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+
+    with pytest.raises(StopRequested) as caught:
+        announce()
+    assert (made, done, caught.value.exit_code) == ([1], [1], 130)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ALL)
+def test_every_signal_ends_with_75_within_seconds(number: signal.Signals, tmp_path: Path) -> None:
+    with start("run", *SMALL, "iterations=5000", cwd=tmp_path) as process:
+        wait_until(lambda: row_count(tmp_path) >= 2, "two rows")
+        began = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert (process.returncode, err) == (75, "")
+    assert out.splitlines()[-1].startswith("to continue: trpo-repro run ")
+    (path,) = (tmp_path / "results").glob("runs/*/*/*/*")
+    status = read_json(RunFolder(path).status)
+    assert (status["state"], status["iterations_done"]) == ("interrupted", row_count(tmp_path))
+
+
+@pytest.mark.slow
+def test_run_whose_sweep_has_died_saves_and_ends(tmp_path: Path) -> None:
+    somebody_else = str(os.getppid())  # the run finds that this is not its parent
+    env = environment(**{PARENT: somebody_else})
+    with start("run", *SMALL, "iterations=5000", cwd=tmp_path, env=env) as process:
+        process.communicate(timeout=60)
+    # Before the program has taken over the signal, the system's own answer to it is fine.
+    assert process.returncode in (75, -signal.SIGHUP)

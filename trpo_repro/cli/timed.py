@@ -1,0 +1,17 @@
+"""`python -m trpo_repro.cli.timed COUNT key=value…`: iterations for `bench`, as one rank."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+from trpo_repro.bench.iteration import take
+from trpo_repro.cli.compose import run_config
+from trpo_repro.ranks import Ranks
+
+if __name__ == "__main__":
+    ranks = Ranks.of_environment()
+    found = take(run_config(sys.argv[2:]), ranks, int(sys.argv[1]))
+    if not ranks.rank:
+        print(json.dumps([asdict(iteration) for iteration in found]))
