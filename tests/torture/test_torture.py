@@ -278,7 +278,10 @@ class Watching(SilentReporter):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("cartpole", ("task=cartpole", "threads=1")), ("hopper", ("task=hopper", "threads=2"))],
+    [
+        ("cartpole", ("task=cartpole", "threads=1")),
+        ("hopper", ("task=hopper", "task.horizon=20", "threads=2")),
+    ],
 )
 def test_memory_and_open_files_stay_flat(
     name: str, words: tuple[str, ...], tmp_path: Path, tally: Tally
