@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from cli_helpers import SilentReporter, rows_of
 from hypothesis import strategies as st
 
 from trpo_repro.cli.compose import run_config
-from trpo_repro.config import ALGORITHM_TASKS, RunConfig
+from trpo_repro.config import ALGORITHM_TASKS, RunConfig, plain
 from trpo_repro.errors import ConfigError, SimulationDiverged
 from trpo_repro.optim.step import Outcome
 from trpo_repro.runner.checkpoint import load_arrays
@@ -87,7 +89,8 @@ def overrides(draw: st.DrawFn, pairs: list[tuple[str, str]], *, wrong: bool) -> 
     base = [f"task={task}", f"algo={algo}", "scale=smoke", "threads=1", "steps_per_iter=60"]
     if task == "gym":
         base.append("task.id=" + draw(st.sampled_from(["Pendulum-v1", "CartPole-v1", "Hopper-v5"])))
-    keys = [key for key in SETTINGS if known([*base, word(key, 2)], key)]
+    there = known(task, algo)
+    keys = [key for key in SETTINGS if key in there]
     chosen = draw(st.lists(st.sampled_from(keys), unique=True, max_size=6))
     lines = [word(key, draw(SETTINGS[key])) for key in chosen]
     if wrong:
@@ -95,19 +98,18 @@ def overrides(draw: st.DrawFn, pairs: list[tuple[str, str]], *, wrong: bool) -> 
     return [*base, *lines]
 
 
-_KNOWN: dict[tuple[str, ...], bool] = {}
+@functools.cache
+def known(task: str, algo: str) -> frozenset[str]:
+    """Return the full names of the settings of a task and an algorithm."""
+    return frozenset(leaves(plain(run_config([f"task={task}", f"algo={algo}"]))))
 
 
-def known(words: list[str], key: str) -> bool:
-    """Tell whether the task or the algorithm has a setting `key`."""
-    identity = (words[0], words[1], key)
-    if identity not in _KNOWN:
-        try:
-            run_config(words)
-            _KNOWN[identity] = True
-        except ConfigError as error:
-            _KNOWN[identity] = "unknown key" not in str(error)
-    return _KNOWN[identity]
+def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
 
 
 def config_or_complaint(words: list[str]) -> RunConfig | str:

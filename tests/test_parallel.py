@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import time
 
 import numpy as np
 import pytest
@@ -52,10 +53,18 @@ def test_a_fork_that_dies_is_a_failed_run():
         Forks(die, 2).map([0, 1])
 
 
-def test_after_a_death_nothing_is_left_to_wait_for():
-    forks = Forks(lambda number: os._exit(3) if number else os.getpid(), 2)
+@pytest.mark.parametrize("victim", [0, 1])
+def test_after_the_death_of_an_idle_fork_nothing_is_left_to_wait_for(victim):
+    """One of them holds the lock of their queue while it waits: the other would wait for ever."""
+    before = set(multiprocessing.active_children())
+    forks = Forks(lambda number: number, 2)
+    forks.map([0, 1])
+    processes = sorted(set(multiprocessing.active_children()) - before, key=lambda p: p.pid)
+    time.sleep(0.2)  # until both wait
+    processes[victim].kill()
+    processes[victim].join()
     with pytest.raises(RunFailed):
         forks.map([0, 1])
-    for process in multiprocessing.active_children():
+    for process in processes:
         process.join(timeout=10)
-    assert multiprocessing.active_children() == []
+    assert not [process for process in processes if process.is_alive()]

@@ -28,7 +28,7 @@ from trpo_repro.runner.checkpoint import newest_checkpoint
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
 
-HOPPER = ("task=hopper", "steps_per_iter=4000", "task.horizon=100", "iterations=5", "threads=2")
+HOPPER = ("task=hopper", "steps_per_iter=5000", "task.horizon=100", "iterations=5", "threads=2")
 PONG = ("task=pong", "steps_per_iter=80", "task.horizon=20", "iterations=5", "threads=2")
 KINDS = {
     "hopper": HOPPER,
@@ -84,10 +84,9 @@ def test_death_of_a_sampling_process_fails_the_run_and_loses_nothing(
     with start("run", *overrides, "iterations=5000", cwd=tmp_path) as process:
         wait_until(lambda: row_count(tmp_path) >= 2, "two rows")
         workers = psutil.Process(process.pid).children()
-        assert len(workers) == 2
-        workers[0].kill()
+        (workers[0] if len(workers) == 2 else process).kill()
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert (len(workers), process.returncode) == (2, 1)
     told = "a sampling process died (killed, or out of memory); fix: run it again"
     assert err == f"error: {told}\n"
     psutil.wait_procs(workers, timeout=10)

@@ -40,7 +40,7 @@ Tally = Callable[..., None]
 SHARE = float(os.environ.get("TORTURE_SHARE", "1"))
 """Part of the tries to make: less than 1 for a first look, which is no record."""
 TESTS = Path(__file__).parent.parent
-HOPPER = ("task=hopper", "steps_per_iter=2000", "task.horizon=100", "iterations=6", "threads=2")
+HOPPER = ("task=hopper", "steps_per_iter=5000", "task.horizon=100", "iterations=6", "threads=2")
 PONG = ("task=pong", "steps_per_iter=60", "task.horizon=20", "iterations=6", "threads=2")
 LAUNCHERS = {"basic": (), "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")}
 READING, RUNNING = 600.0 * SHARE, 240.0 * SHARE  # seconds
@@ -278,7 +278,10 @@ class Watching(SilentReporter):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("cartpole", ("task=cartpole", "threads=1")), ("hopper", ("task=hopper", "threads=2"))],
+    [
+        ("cartpole", ("task=cartpole", "threads=1")),
+        ("hopper", ("task=hopper", "task.horizon=20", "threads=2")),
+    ],
 )
 def test_memory_and_open_files_stay_flat(
     name: str, words: tuple[str, ...], tmp_path: Path, tally: Tally
