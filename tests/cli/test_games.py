@@ -95,6 +95,6 @@ def test_chance_takes_every_position_of_the_joystick_alike() -> None:
 
 
 def test_only_games_are_played_by_chance(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = outcome("random", "task=hopper", capsys=capsys)
+    code, _, err = outcome("random", "task=hopper", capsys=capsys)
     assert code == 2
     assert err == "error: task=hopper is not one of the games\n"

@@ -111,8 +111,8 @@ def parser() -> argparse.ArgumentParser:
     curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")
     curves.add_argument("--output", default="learning-curves.png", help="the picture's path")
 
-    figures = command("figures", "draw Figure 4 and the stepsize sweep from stored results alone")
-    tables = command("tables", "write scores, parameters and times beside the paper's")
+    figures = command("figures", "draw Figures 4 and 5 and the stepsize sweep from stored results")
+    tables = command("tables", "write Table 1, scores, parameters and times beside the paper's")
     for name, report in (("figures", figures), ("tables", tables)):
         report.add_argument("--results-dir", default="results", help="default: results")
         report.add_argument("--output", help=f"folder; default: {name}/ of the results")
