@@ -24,7 +24,7 @@ def test_a_gif_shows_every_frame_for_its_time() -> None:
     assert (found.n_frames, found.size, found.info["duration"]) == (3, (30, 20), 60)
     for number, frame in enumerate(frames):
         found.seek(number)
-        assert abs(np.asarray(found.convert("RGB"), int) - frame).max() <= 130
+        assert abs(np.asarray(found.convert("RGB"), int) - frame).max() <= 2
 
 
 def test_a_game_s_pictures_are_the_emulator_s_own(

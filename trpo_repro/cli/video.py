@@ -15,6 +15,8 @@ from trpo_repro.errors import MissingDependency
 FPS = 17.0  # of the picture, at most
 SIZE = 160  # pixels of a robot's picture, each way
 COLOURS = 64
+PALETTE_FRAMES = 16
+"""So many frames, evenly spaced, decide on the colours of all."""
 
 
 def main(options: argparse.Namespace) -> int:
@@ -41,12 +43,17 @@ def main(options: argparse.Namespace) -> int:
 
 def gif(frames: Iterable[Any], *, seconds: float) -> bytes:
     """Return (height, width, 3) uint8 `frames`, each shown for so many seconds, as a GIF."""
+    import numpy as np
     from PIL import Image
 
-    first, *others = (Image.fromarray(frame) for frame in frames)
+    taken = list(frames)
     # One palette for all, without dithering: what stands still then costs nothing.
-    palette = first.quantize(COLOURS)
-    pages = [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in (first, *others)]
+    some = taken[:: -(-len(taken) // PALETTE_FRAMES)]
+    palette = Image.fromarray(np.concatenate(some)).quantize(COLOURS)
+    pages = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in taken
+    ]
     buffer = io.BytesIO()
     pages[0].save(
         buffer,
