@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trpo_repro.bench import sb3
+from trpo_repro.bench import games, sb3
 from trpo_repro.bench.measurement import Measurement
 from trpo_repro.bench.process import memory, start_up
 from trpo_repro.bench.sampling import Setup, other_algorithms, sampling
@@ -68,7 +68,14 @@ def in_child(name: str, options: argparse.Namespace) -> list[Measurement]:
 def setup(results: Path, *, quick: bool) -> Setup:
     """Return the sizes; `quick` is for seeing that everything works."""
     if quick:
-        return Setup(run_config, results, rounds=2, paper_steps=100_000, rival_steps=10_000)
+        return Setup(
+            run_config,
+            results,
+            rounds=2,
+            paper_steps=100_000,
+            rival_steps=10_000,
+            game_steps=2_000,
+        )
     return Setup(run_config, results)
 
 
@@ -85,6 +92,8 @@ def plan(setup: Setup) -> Plan:
         "paper-hopper": partial(sampling, setup, "hopper", large, PAPER),
         "paper-walker": partial(sampling, setup, "walker", large, PAPER),
         "algorithms": partial(other_algorithms, setup),
+        "games": partial(games.single_path, setup),
+        "vine-games": partial(games.vine, setup),
         "sb3": partial(sb3.against_sb3, run_config, setup.rival_steps),
     }
 

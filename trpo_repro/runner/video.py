@@ -61,7 +61,8 @@ def record(folder: RunFolder, config: RunConfig, *, seed: int, greedy: bool, siz
     simulator = sampler.simulator
     arrays = load_policy(folder.policy, sampler)
     if isinstance(simulator, Atari):
-        draw, fps = _screen, FPS_OF_GAMES
+        draw: Draw = _screen
+        fps = FPS_OF_GAMES
     elif isinstance(simulator, Locomotion):
         draw, fps = _robot(simulator, size), 1.0 / simulator.control_period
     else:
