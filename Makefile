@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 CLUSTERS ?= .venv-clusters
 BIN = $(VENV)/bin
+GAMES = beam_rider|breakout|enduro|pong|qbert|seaquest|space_invaders
 
-.PHONY: help setup demo test test-clusters check bench figure4 figures clean torture torture-negative
+.PHONY: help setup demo test test-clusters check bench figure4 table1 figures clean torture torture-negative
 
 help:
 	@echo "make demo     set up, train cart-pole and swimmer, draw their learning curves"
@@ -15,6 +16,7 @@ help:
 	@echo "make torture-negative  set up, break each guard and see its test fail"
 	@echo "make bench    set up, measure speed against the physics engine's own"
 	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"
+	@echo "make table1   set up, run and evaluate what is missing of Table 1: many hours"
 	@echo "make figures  set up, make figures and tables from stored results, without training"
 
 setup: $(VENV)/.installed
@@ -63,6 +65,15 @@ bench: setup
 
 figure4: setup
 	$(BIN)/trpo-repro sweep figure4 threads=1 hydra/launcher=joblib
+
+table1: setup
+	$(BIN)/trpo-repro random
+	$(BIN)/trpo-repro sweep table1
+	for run in $$(ls -d results/runs/*/*/*/seed0 | grep -E '/($(GAMES))/(single_path|vine)/'); do \
+		$(BIN)/trpo-repro evaluate $$run || exit 1; \
+	done
+	$(BIN)/trpo-repro figures
+	$(BIN)/trpo-repro tables
 
 figures: setup
 	$(BIN)/trpo-repro curves results/runs/*/single_path --output results/figures/single_path.png

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_helpers import essence, folder_in, row_count, start, trpo, wait_until
 from scipy import stats
 from stored_runs import outcome, trained
 
@@ -98,3 +101,28 @@ def test_only_games_are_played_by_chance(capsys: pytest.CaptureFixture[str]) -> 
     code, _, err = outcome("random", "task=hopper", capsys=capsys)
     assert code == 2
     assert err == "error: task=hopper is not one of the games\n"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("algo=vine", "steps_per_iter=800", "algo.rollout_length=10", "algo.trunk_steps=160"),
+        ("task.protocol=machado2018",),
+    ],
+)
+def test_a_killed_run_on_a_game_goes_on_to_the_same_bytes(
+    tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    run = ("run", "task=qbert", "scale=smoke", "task.horizon=40", "iterations=8", *settings)
+    here, there = tmp_path / "undisturbed", tmp_path / "killed"
+    done = trpo(*run, "threads=1", f"results_dir='{here}'", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    words = (*run, "threads=2", "checkpoint_seconds=0", f"results_dir='{there}'")
+    with start(*words, cwd=tmp_path) as child:
+        wait_until(lambda: row_count(there) >= 2, "two rows")
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+    assert row_count(there) < 8, "it was killed too late"
+    done = trpo(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert essence(folder_in(here)) == essence(folder_in(there))

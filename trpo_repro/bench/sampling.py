@@ -41,6 +41,7 @@ class Setup:
         paper_steps: Simulated steps of an iteration at `scale=paper`.
         bench_steps: The same at `scale=bench`.
         rival_steps: The same where SB3-contrib is the reference.
+        game_steps: The same of a game, four times as many for vine.
     """
 
     compose: Compose
@@ -49,6 +50,7 @@ class Setup:
     paper_steps: int = 1_000_000
     bench_steps: int = 50_000
     rival_steps: int = 50_000
+    game_steps: int = 100_000
 
 
 def sampling(
@@ -73,8 +75,8 @@ def sampling(
         with closing(replayer), tempfile.TemporaryDirectory() as folder:
             actions = {
                 "ceiling": replayer.speed,
-                "sampling": _Sampling(algorithm, arrays).speed,
-                "end to end": _Iterations(algorithm, arrays, Path(folder)).speed,
+                "sampling": Sampling(algorithm, arrays).speed,
+                "end to end": Iterations(algorithm, arrays, Path(folder)).speed,
             }
             wanted = {name: actions[name] for name in ("ceiling", *targets)}
             figures = in_turn(wanted, setup.rounds)
@@ -96,7 +98,7 @@ def other_algorithms(setup: Setup) -> list[Measurement]:
     for algo in ("vine", "cem", "cma"):
         overrides = ["task=hopper", f"algo={algo}", "scale=paper", steps]
         algorithm = build_algorithm(setup.compose(overrides))
-        actions[algo] = _own_sampling(algorithm, _begun_at(algorithm, arrays))
+        actions[algo] = own_sampling(algorithm, _begun_at(algorithm, arrays))
     with closing(replayer):
         figures = in_turn(actions, setup.rounds)
     return [
@@ -140,7 +142,7 @@ def recorded(algorithm: SinglePath, arrays: Arrays) -> tuple[Replayer, Arrays]:
 
 
 @dataclass
-class _Sampling:
+class Sampling:
     """Batches of one policy, one after the other."""
 
     algorithm: SinglePath
@@ -163,7 +165,7 @@ class _Sampling:
 
 
 @dataclass
-class _Iterations:
+class Iterations:
     """First iterations from one policy, each with its row and its checkpoint written."""
 
     algorithm: Algorithm
@@ -183,7 +185,7 @@ class _Iterations:
             return state.sim_steps / (time.perf_counter() - began)
 
 
-def _own_sampling(algorithm: Algorithm, arrays: Arrays) -> Callable[[], float]:
+def own_sampling(algorithm: Algorithm, arrays: Arrays) -> Callable[[], float]:
     """Return a function that takes one iteration and returns what its row says of sampling."""
 
     def speed() -> float:

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trpo_repro.bench import sb3
+from trpo_repro.bench import games, sb3
 from trpo_repro.bench.measurement import Measurement
 from trpo_repro.bench.process import memory, start_up
 from trpo_repro.bench.ranks import ranks_against_threads
@@ -79,7 +79,14 @@ def in_child(name: str, options: argparse.Namespace) -> list[Measurement]:
 def setup(results: Path, *, quick: bool) -> Setup:
     """Return the sizes; `quick` is for seeing that everything works."""
     if quick:
-        return Setup(run_config, results, rounds=2, paper_steps=100_000, rival_steps=10_000)
+        return Setup(
+            run_config,
+            results,
+            rounds=2,
+            paper_steps=100_000,
+            rival_steps=10_000,
+            game_steps=2_000,
+        )
     return Setup(run_config, results)
 
 
@@ -98,6 +105,8 @@ def plan(setup: Setup) -> Plan:
         "algorithms": partial(other_algorithms, setup),
         "ranks-bench": partial(ranks_against_threads, "hopper", small, rounds),
         "ranks-paper": partial(ranks_against_threads, "hopper", large, rounds),
+        "games": partial(games.single_path, setup),
+        "vine-games": partial(games.vine, setup),
         "sb3": partial(sb3.against_sb3, run_config, setup.rival_steps),
     }
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
-from trpo_repro.report import figure4, stepsizes
+from trpo_repro.report import figure4, figure5, stepsizes
 from trpo_repro.report.choice import choices
-from trpo_repro.report.picture import files, sidecar
-from trpo_repro.report.runs import collect
+from trpo_repro.report.games import PROTOCOLS, is_game
+from trpo_repro.report.picture import Picture, files, sidecar
+from trpo_repro.report.runs import Collection, collect
 from trpo_repro.report.style import our_style
 
 
@@ -18,24 +21,62 @@ def main(options: argparse.Namespace) -> int:
     results, scale = Path(options.results_dir), options.scale
     output = Path(options.output) if options.output else results / "figures"
     found = collect([results]).at(scale)
-    chosen = choices(found.runs)
-    about = sidecar(chosen, results, scale=scale, unreadable=list(found.unreadable))
     complaints = found.complaints
     suffix = "" if scale == "bench" else f"_{scale}"  # two scales are never one picture
+    contents = list[dict[str, bytes]]()
     with our_style():
-        pictures = {
-            name + suffix: figure4.draw(chosen, abscissa)
-            for name, abscissa in figure4.ABSCISSAE.items()
-        }
-        if sweep := stepsizes.draw(chosen):
-            pictures[f"stepsizes{suffix}"] = sweep
-        else:
-            complaints.append("no stepsizes were swept: no picture of them")
-        contents = [files(name, picture, about) for name, picture in pictures.items()]
-    for picture in pictures.values():
-        complaints += [line for line in picture.complaints if line not in complaints]
+        if not all(is_game(run) for run in found.runs):
+            contents += _figure4(found, results, scale, suffix, complaints)
+        for protocol in PROTOCOLS:
+            contents += _figure5(found, results, scale, suffix, protocol, complaints)
     warn(complaints)
     for content in contents:
         write_files(output, content)
     refuse_if_strict(options.strict, found.complaints)
     return 0
+
+
+def _figure4(
+    found: Collection, results: Path, scale: str, suffix: str, complaints: list[str]
+) -> Iterator[dict[str, bytes]]:
+    """Yield the files of the pictures of continuous tasks; add to `complaints`."""
+    chosen = choices([run for run in found.runs if not is_game(run)])
+    about = sidecar(chosen, results, scale=scale, unreadable=list(found.unreadable))
+    pictures = {
+        name + suffix: figure4.draw(chosen, abscissa)
+        for name, abscissa in figure4.ABSCISSAE.items()
+    }
+    if sweep := stepsizes.draw(chosen):
+        pictures[f"stepsizes{suffix}"] = sweep
+    else:
+        complaints.append("no stepsizes were swept: no picture of them")
+    yield from _drawn(pictures, about, complaints)
+
+
+def _figure5(
+    found: Collection,
+    results: Path,
+    scale: str,
+    suffix: str,
+    protocol: str,
+    complaints: list[str],
+) -> Iterator[dict[str, bytes]]:
+    """Yield the files of the pictures of the games, if any was played under `protocol`."""
+    if not (chosen := figure5.of_protocol(found.runs, protocol)):
+        return
+    about = sidecar(chosen, results, scale=scale, unreadable=list(found.unreadable))
+    own = "" if protocol == PROTOCOLS[0] else f"_{protocol}"  # nor are two protocols
+    pictures = {
+        name + own + suffix: figure5.draw(chosen, name, scale=scale, protocol=protocol)
+        for name in figure5.AXES
+    }
+    yield from _drawn(pictures, {**about, "protocol": protocol}, complaints)
+
+
+def _drawn(
+    pictures: dict[str, Picture], about: dict[str, Any], complaints: list[str]
+) -> Iterator[dict[str, bytes]]:
+    """Yield the files of each picture; add to `complaints`."""
+    for name, picture in pictures.items():
+        complaints += [line for line in picture.complaints if line not in complaints]
+        yield files(name, picture, about)

@@ -31,6 +31,9 @@ RANDOM_EPILOG = """examples:
   trpo-repro random task=pong --episodes 20         one game
   trpo-repro random task.protocol=machado2018       the other protocol
 """
+VIDEO_EPILOG = """Robots are drawn by MuJoCo, without a screen where MUJOCO_GL=egl (the default
+here) or osmesa works: trpo-repro doctor tells. Games are the emulator's own screen.
+"""
 THEORY_EPILOG = """examples:
   trpo-repro theory                        under a minute, into results/theory
   trpo-repro theory --mdps 10000 --seed 1  more MDPs, other ones
@@ -109,6 +112,13 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=_natural, default=0, help="of the episodes; default: 0")
     evaluate.add_argument("--json", action="store_true", help="print JSON, scores included")
 
+    video = command("video", "draw an episode of a trained policy as a GIF", VIDEO_EPILOG)
+    video.add_argument("run", metavar="RUN", help="the run's folder")
+    video.add_argument("--output", help="default: video.gif in the run's folder")
+    video.add_argument("--seconds", type=_count, default=8, help="at most; default: 8")
+    video.add_argument("--greedy", action="store_true", help="play the likeliest action")
+    video.add_argument("--seed", type=_natural, default=0, help="of the episode; default: 0")
+
     random = command("random", "play the games by chance, as Table 1's first row", RANDOM_EPILOG)
     random.add_argument("overrides", nargs="*", metavar="key=value", help="settings")
     random.add_argument("--episodes", type=_count, default=100, help="of each; default: 100")
@@ -118,8 +128,8 @@ def parser() -> argparse.ArgumentParser:
     curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or folders of them")
     curves.add_argument("--output", default="learning-curves.png", help="the picture's path")
 
-    figures = command("figures", "draw Figure 4 and the stepsize sweep from stored results alone")
-    tables = command("tables", "write scores, parameters and times beside the paper's")
+    figures = command("figures", "draw Figures 4 and 5 and the stepsize sweep from stored results")
+    tables = command("tables", "write Table 1, scores, parameters and times beside the paper's")
     for name, report in (("figures", figures), ("tables", tables)):
         report.add_argument("--results-dir", default="results", help="default: results")
         report.add_argument("--output", help=f"folder; default: {name}/ of the results")

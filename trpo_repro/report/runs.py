@@ -165,7 +165,7 @@ def read_run(folder: Path) -> StoredRun:
     Raises:
         CheckpointError: Its configuration cannot be read, so that nobody knows what it is.
     """
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     try:
         task, algorithm = str(config["task"]["name"]), str(config["algo"]["name"])
         seed, iterations, _ = (int(config[k]) for k in ("seed", "iterations", "steps_per_iter"))
@@ -240,12 +240,12 @@ def _run_folders(paths: Sequence[Path]) -> list[Path]:
 def _state(path: Path) -> str:
     """Return what `status.json` says, or that it does not."""
     try:
-        return str(_read_json(path).get("state", "in an unknown state"))
+        return str(read_json(path).get("state", "in an unknown state"))
     except (CheckpointError, OSError):
         return "in an unknown state"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON mapping."""
     try:
         content = json.loads(path.read_bytes()) if path.stat().st_size <= JSON_LIMIT else None

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trpo_repro.errors import SimulationDiverged
+from trpo_repro.memory import trim
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.normaliser import Normaliser
@@ -358,6 +359,7 @@ class _Record:
             result[place[begin : begin + len(rows)]] = rows
             begin += len(rows)
             self._observations[step] = result[:0]
+        trim()
         return result
 
     @staticmethod

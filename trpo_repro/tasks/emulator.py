@@ -146,6 +146,10 @@ class Emulator:
         else:
             self._ale.getScreenGrayscale(screen)
 
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the frame last played in colour, (210, 160, 3)."""
+        return np.array(self._ale.getScreenRGB())
+
     def memory(self) -> NDArray[np.uint8]:
         """Return the present (128,) bytes of memory."""
         return np.array(self._ale.getRAM())
