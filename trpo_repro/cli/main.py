@@ -26,6 +26,9 @@ Run the same command again to continue what was interrupted.
 RUN_EPILOG = """overrides are Hydra's: key=value, task=… and algo=… choose a file of conf/.
 `trpo-repro list` shows the tasks and algorithms; `trpo-repro list task=hopper` every key.
 """
+CLAIMS_EPILOG = """The rules stand in trpo_repro/report/claims; claims.md prints each. A claim
+whose runs are not stored is not tested yet, and the table says what is missing.
+"""
 THEORY_EPILOG = """examples:
   trpo-repro theory                        under a minute, into results/theory
   trpo-repro theory --mdps 10000 --seed 1  more MDPs, other ones
@@ -109,6 +112,13 @@ def parser() -> argparse.ArgumentParser:
         report.add_argument(
             "--scale", choices=("bench", "paper"), default="bench", help="of the runs"
         )
+
+    claims = command("claims", "give a verdict on each of the paper's claims", CLAIMS_EPILOG)
+    claims.add_argument("--results-dir", default="results", help="default: results")
+    claims.add_argument("--output", help="folder; default: tables/ of the results")
+    claims.add_argument(
+        "--brief", action="store_true", help="print the verdicts alone, as Markdown"
+    )
 
     theory = command("theory", "check the paper's bounds exactly on finite MDPs", THEORY_EPILOG)
     theory.add_argument("--mdps", type=_count, default=1000, help="random ones; default: 1000")
