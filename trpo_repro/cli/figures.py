@@ -17,7 +17,7 @@ def main(options: argparse.Namespace) -> int:
     """Draw every picture; print the paths of the files."""
     results, scale = Path(options.results_dir), options.scale
     output = Path(options.output) if options.output else results / "figures"
-    found = collect([results]).at(scale)
+    found = collect([results / "runs"]).at(scale)
     chosen = choices(found.runs)
     about = sidecar(chosen, results, scale=scale, unreadable=list(found.unreadable))
     complaints = found.complaints

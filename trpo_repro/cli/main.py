@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
     status = command("status", "show what is done, running, failed or missing")
     status.add_argument("name", nargs="?", metavar="NAME", help="an experiment; default: all runs")
-    status.add_argument("--results-dir", default="results", help="default: results")
+    status.add_argument("--results-dir", help="default: results, or where the experiment says")
     status.add_argument("--json", action="store_true", help="print JSON")
 
     lists = command("list", "show tasks, algorithms and every setting")

@@ -15,7 +15,7 @@ from trpo_repro.report.table import files
 def main(options: argparse.Namespace) -> int:
     """Make every table; print the paths of the files."""
     results, scale = Path(options.results_dir), options.scale
-    found = collect([results]).at(scale)
+    found = collect([results / "runs"]).at(scale)
     chosen = choices(found.runs)
     suffix = "" if scale == "bench" else f"_{scale}"  # two scales are never one table
     tables = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.config import RunConfig, parse
+from trpo_repro.config import RunConfig, later_settings, parse
 from trpo_repro.errors import CheckpointError, ConfigError
 from trpo_repro.runner.build import build_sampler
 from trpo_repro.runner.checkpoint import load_arrays
@@ -55,6 +55,8 @@ def stored_config(folder: RunFolder) -> RunConfig:
         )
     content = read_json(folder.config)
     content.pop("provenance", None)
+    if isinstance(algo := content.get("algo"), dict):
+        content["algo"] = {**later_settings(str(algo.get("name"))), **algo}
     try:
         return parse(content)
     except ConfigError as error:
