@@ -29,6 +29,13 @@ RUN_EPILOG = """overrides are Hydra's: key=value, task=… and algo=… choose a
 CLAIMS_EPILOG = """The rules stand in trpo_repro/report/claims; claims.md prints each. A claim
 whose runs are not stored is not tested yet, and the table says what is missing.
 """
+MEASURE_EPILOG = """measurements, written to measurements/ of the results:
+  standing    score of a controller that holds a pose (C09)
+  variance    of advantage estimates, with and without common random numbers (C10, C11)
+  random      100 episodes of a random joystick on each of the games (C14); minutes
+  parameters  numbers of the policies' parameters (C16)
+  products    time and value of Fisher-vector products (C21, C22)
+"""
 THEORY_EPILOG = """examples:
   trpo-repro theory                        under a minute, into results/theory
   trpo-repro theory --mdps 10000 --seed 1  more MDPs, other ones
@@ -119,6 +126,10 @@ def parser() -> argparse.ArgumentParser:
     claims.add_argument(
         "--brief", action="store_true", help="print the verdicts alone, as Markdown"
     )
+
+    measure = command("measure", "measure the claims that no training run decides", MEASURE_EPILOG)
+    measure.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
+    measure.add_argument("--results-dir", default="results", help="default: results")
 
     theory = command("theory", "check the paper's bounds exactly on finite MDPs", THEORY_EPILOG)
     theory.add_argument("--mdps", type=_count, default=1000, help="random ones; default: 1000")
