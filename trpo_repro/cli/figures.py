@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from trpo_repro.cli.output import warn, write_files
-from trpo_repro.report import figure4, stepsizes
+from trpo_repro.report import ablation_figure, figure4, stepsizes
+from trpo_repro.report.ablations import stored_ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.picture import files, sidecar
 from trpo_repro.report.runs import collect
@@ -31,6 +32,8 @@ def main(options: argparse.Namespace) -> int:
             pictures[f"stepsizes{suffix}"] = sweep
         else:
             complaints.append("no stepsizes were swept: no picture of them")
+        varied = ablation_figure.draw(stored_ablations(results, chosen)) if not suffix else {}
+        pictures |= {f"ablation_{name}": picture for name, picture in varied.items()}
         contents = [files(name, picture, about) for name, picture in pictures.items()]
     for picture in pictures.values():
         complaints += [line for line in picture.complaints if line not in complaints]

@@ -131,6 +131,10 @@ def parser() -> argparse.ArgumentParser:
     measure.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
     measure.add_argument("--results-dir", default="results", help="default: results")
 
+    report = command("report", "write everything that is stored as one HTML file")
+    report.add_argument("--results-dir", default="results", help="default: results")
+    report.add_argument("--output", help="the page's path; default: report.html of the results")
+
     theory = command("theory", "check the paper's bounds exactly on finite MDPs", THEORY_EPILOG)
     theory.add_argument("--mdps", type=_count, default=1000, help="random ones; default: 1000")
     theory.add_argument("--seed", type=_natural, default=0, help="default: 0")

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from trpo_repro.cli.output import warn, write_files
-from trpo_repro.report import paper_table, score_table
+from trpo_repro.report import ablation_figure, paper_table, score_table
+from trpo_repro.report.ablations import stored_ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.runs import collect
 from trpo_repro.report.table import files
@@ -23,6 +24,8 @@ def main(options: argparse.Namespace) -> int:
         "parameters": paper_table.parameters(chosen),
         "times": paper_table.times(chosen),
     }
+    if not suffix and (varied := stored_ablations(results, chosen)):
+        tables["ablations"] = ablation_figure.table(varied)
     warn(found.complaints)
     output = Path(options.output) if options.output else results / "tables"
     for name, table in tables.items():

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trpo_repro.report.ablations import FOLDER, Found, ablations
+from trpo_repro.report.ablations import Found, stored_ablations
 from trpo_repro.report.choice import Choice, choices
 from trpo_repro.report.claims.verdict import Count, Judgement
 from trpo_repro.report.groups import Group
@@ -105,7 +105,6 @@ def over_seeds(group: Group, quantity: Callable[[Any], float]) -> NDArray[np.flo
 def gather(results: Path) -> Evidence:
     """Read everything below `results`; what is not there is missing evidence and no error."""
     runs = collect([results / "runs"]).runs if (results / "runs").is_dir() else []
-    varied = results / FOLDER / "runs"
     by_scale = {
         scale: choices([run for run in runs if run.config.get("scale") == scale])
         for scale in ("bench", "paper")
@@ -114,7 +113,7 @@ def gather(results: Path) -> Evidence:
         results=results,
         comparison=by_scale["bench"],
         paper=by_scale["paper"],
-        ablations=ablations(by_scale["bench"], collect([varied]).runs if varied.is_dir() else []),
+        ablations=stored_ablations(results, by_scale["bench"]),
         theory=_theory(results / "theory"),
         measured=_measured(results / "measurements"),
     )
