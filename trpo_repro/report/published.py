@@ -59,7 +59,7 @@ def _ours(runs: Sequence[StoredRun]) -> list[dict[str, str]]:
             "source": "trpo-repro",
             "method": method,
             "environments": "Gymnasium v5",
-            "steps": f"{steps}",
+            "steps": f"{steps:,}",
             "seeds": ", ".join(dict.fromkeys(str(len(g.complete)) for g in own.values())),
             "metric": f"final {FINAL} iterations, mean [95%]",
             **{robot: _return(group) for robot, group in own.items()},
@@ -86,5 +86,6 @@ def _return(group: Group) -> str:
 
 def _theirs(row: dict[str, str]) -> dict[str, str]:
     environments = " ".join(filter(None, (row["env_family"], row["env_version"])))
-    kept = {key: row[key] for key in COLUMNS if key in row}
-    return {**kept, "environments": environments}
+    kept = {key: row[key].replace("+-", " ± ").strip() for key in COLUMNS if key in row}
+    steps = f"{int(row['steps']):,}" if row["steps"] else ""
+    return {**kept, "environments": environments, "steps": steps}

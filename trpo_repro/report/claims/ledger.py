@@ -119,7 +119,7 @@ def quantity(count: Count) -> str:
     """Return `2.59 [2.15, 3.03]`, or nothing where nothing was measured."""
     if count.value is None:
         return ""
-    ends = f" [{count.between.low:.3g}, {count.between.high:.3g}]" if count.between else ""
+    ends = f" [{count.between.low:.4g}, {count.between.high:.4g}]" if count.between else ""
     return f"{count.value:.4g}{ends}"
 
 

@@ -51,6 +51,7 @@ class Plot:
         image: The drawing as a data URI, for print and for browsers without JavaScript.
         panels: Plotly's HTML, one a panel; none where the drawing is all there is.
         folded: Whether it is opened by hand.
+        more: Whether the drawing shows more than the panels, and is kept above them.
     """
 
     name: str
@@ -58,6 +59,12 @@ class Plot:
     image: str
     panels: tuple[str, ...] = ()
     folded: bool = False
+    more: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Tell whether the drawing is always shown."""
+        return self.more or not self.panels
 
 
 @dataclass(frozen=True)
@@ -163,7 +170,7 @@ def _ablations(found: Found) -> Section:
                 plots.panel(f"{name}-{task}", task, frame, "policy iteration", lines, by="value")
             )
         title = f"{ablation.label[0].upper()}{ablation.label[1:]}, {look(ablation.algorithm).label}"
-        drawn.append(Plot(f"ablation-{name}", title, _image(picture), tuple(panels)))
+        drawn.append(Plot(f"ablation-{name}", title, _image(picture), tuple(panels), more=True))
     table = (tables.shown(ablation_figure.table(found)),) if found else ()
     return Section("ablations", "Ablations", "", tuple(drawn), table)
 
