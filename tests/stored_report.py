@@ -32,6 +32,11 @@ def store(results: Path) -> None:
     (results / "videos" / "cartpole.gif").write_bytes(PIXEL)
     (results / "figures").mkdir()
     (results / "figures" / "figure5.svg").write_text(SVG)
+    points = pd.DataFrame({"task": "pong", "algorithm": "vine", "n": 1, "policy iteration": [0, 1]})
+    points.assign(mean=[-21.0, 3.0], low=None, high=None).to_csv(
+        results / "figures" / "figure5.csv"
+    )
+    (results / "figures" / "figure5_reward.svg").write_text(SVG)
     (results / "tables").mkdir()
     frame = pd.DataFrame({"game": ["Pong"], "ours": ["20 | 21"]})
     for name, content in files("table1", Table("Table 1", frame, frame, ("A note.",))).items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trpo_repro.cli.ablations import write_pictures
 from trpo_repro.cli.output import warn, write_files
-from trpo_repro.report import ablation_figure, figure4, stepsizes
-from trpo_repro.report.ablations import stored_ablations
+from trpo_repro.report import figure4, stepsizes
 from trpo_repro.report.choice import choices
 from trpo_repro.report.picture import files, sidecar
 from trpo_repro.report.runs import collect
@@ -32,12 +32,11 @@ def main(options: argparse.Namespace) -> int:
             pictures[f"stepsizes{suffix}"] = sweep
         else:
             complaints.append("no stepsizes were swept: no picture of them")
-        varied = ablation_figure.draw(stored_ablations(results, chosen)) if not suffix else {}
-        pictures |= {f"ablation_{name}": picture for name, picture in varied.items()}
         contents = [files(name, picture, about) for name, picture in pictures.items()]
     for picture in pictures.values():
         complaints += [line for line in picture.complaints if line not in complaints]
     warn(complaints)
     for content in contents:
         write_files(output, content)
+    write_pictures(results, output, scale)
     return 0

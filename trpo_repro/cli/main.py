@@ -32,7 +32,6 @@ whose runs are not stored is not tested yet, and the table says what is missing.
 MEASURE_EPILOG = """measurements, written to measurements/ of the results:
   standing    score of a controller that holds a pose (C09)
   variance    of advantage estimates, with and without common random numbers (C10, C11)
-  random      100 episodes of a random joystick on each of the games (C14); minutes
   parameters  numbers of the policies' parameters (C16)
   products    time and value of Fisher-vector products (C21, C22)
 """

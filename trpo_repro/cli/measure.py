@@ -8,14 +8,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.output import write_files
 from trpo_repro.errors import ConfigError
 from trpo_repro.measurements.products import products
-from trpo_repro.measurements.row import Row, exact_row, mean_row
+from trpo_repro.measurements.row import Row, exact_row
 from trpo_repro.measurements.standing import POSES, standing
 from trpo_repro.measurements.variance import variance
 from trpo_repro.parallel import available_cores
@@ -24,8 +23,7 @@ from trpo_repro.runner.evaluation import load_policy
 from trpo_repro.runner.provenance import cpu_model, git_commit
 from trpo_repro.runner.run_folder import RunFolder
 from trpo_repro.sampling.normaliser import Normaliser
-from trpo_repro.seeding import Streams, stream
-from trpo_repro.tasks import GAMES
+from trpo_repro.seeding import stream
 from trpo_repro.tasks.locomotion import Locomotion
 from trpo_repro.types import Arrays
 
@@ -42,7 +40,6 @@ def main(options: argparse.Namespace) -> int:
         "variance": lambda: _variance(results),
         "parameters": _parameters,
         "products": lambda: products(PRODUCT_ROWS, ROUNDS),
-        "random": _random,
     }
     if unknown := [name for name in options.names if name not in known]:
         fix = f"choose of: {', '.join(known)}"
@@ -95,19 +92,3 @@ def _parameters() -> list[Row]:
         for name, task in tasks.items()
     }
     return [exact_row("parameters", name, count, "1 network") for name, count in counts.items()]
-
-
-def _random() -> list[Row]:
-    """Return the score of a random joystick: the policy of θ = 0 is uniform."""
-    rows = []
-    for game in GAMES:
-        sampler = build_sampler(run_config([f"task={game}"]))
-        size = sampler.simulator.observation_size
-        trajectories = sampler.episodes(
-            np.zeros(sampler.policy.parameter_count, np.float32),
-            Normaliser.identity(size),
-            Streams(0, ("random", game)),
-            count=EPISODES,
-        )
-        rows.append(mean_row("score", game, trajectories.returns, "episodes"))
-    return rows

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trpo_repro.cli.ablations import write_tables
 from trpo_repro.cli.output import warn, write_files
-from trpo_repro.report import ablation_figure, paper_table, score_table
-from trpo_repro.report.ablations import stored_ablations
+from trpo_repro.report import paper_table, score_table
 from trpo_repro.report.choice import choices
 from trpo_repro.report.runs import collect
 from trpo_repro.report.table import files
@@ -24,10 +24,9 @@ def main(options: argparse.Namespace) -> int:
         "parameters": paper_table.parameters(chosen),
         "times": paper_table.times(chosen),
     }
-    if not suffix and (varied := stored_ablations(results, chosen)):
-        tables["ablations"] = ablation_figure.table(varied)
     warn(found.complaints)
     output = Path(options.output) if options.output else results / "tables"
     for name, table in tables.items():
         write_files(output, files(name + suffix, table))
+    write_tables(results, output, scale)
     return 0

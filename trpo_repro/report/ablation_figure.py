@@ -184,4 +184,5 @@ def _shown(ablation: Ablation, task: str, member: Member) -> dict[str, str]:
 def _largest_kl(group: Group) -> float | None:
     """Return the largest mean KL of any step of the complete runs."""
     found = [float(run.rows["kl_mean"].max()) for run in group.complete]
-    return max(found) if found else None
+    known = [value for value in found if np.isfinite(value)]
+    return max(known) if known else None

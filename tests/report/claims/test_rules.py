@@ -210,6 +210,17 @@ def test_games_are_judged_at_the_paper_s_scale_alone(tmp_path: Path) -> None:
     assert finding.remark.endswith("qbert 1900.")
 
 
+def test_random_play_is_judged_by_whether_its_interval_holds_the_paper_s(tmp_path: Path) -> None:
+    folder = tmp_path / games.RANDOM
+    folder.mkdir(parents=True)
+    for game, mean in (("pong", -20.3), ("qbert", 100.0)):
+        moments = {"mean": mean, "interval95": [mean - 0.2, mean + 0.2]}
+        (folder / f"{game}.json").write_text(json.dumps({"episodes": 100, "return": moments}))
+    found_here = judgements(found(tmp_path, "C14"))
+    assert (found_here["pong"], found_here["qbert"]) == ("met", "not met")
+    assert found_here["breakout, random"] == "missing"
+
+
 def test_hours_are_extrapolated_from_the_speed_of_runs(tmp_path: Path) -> None:
     written(tmp_path, [0.0] * 12, "task=pong")  # 500 steps a second
     counts = found(tmp_path, "C18").counts

@@ -22,7 +22,9 @@ from trpo_repro.report.style import look
 
 SEEDS = 5
 """The paper averages so many runs; fewer test nothing."""
-MEASUREMENTS = ("standing", "variance", "parameters", "products", "random")
+MEASUREMENTS = ("standing", "variance", "parameters", "products")
+PROTOCOL = "trpo2015"
+"""How the paper's games are played; the same games played otherwise are no evidence."""
 Chosen = Mapping[str, Sequence[Choice]]
 
 
@@ -104,7 +106,8 @@ def over_seeds(group: Group, quantity: Callable[[Any], float]) -> NDArray[np.flo
 
 def gather(results: Path) -> Evidence:
     """Read everything below `results`; what is not there is missing evidence and no error."""
-    runs = collect([results / "runs"]).runs if (results / "runs").is_dir() else []
+    stored = collect([results / "runs"]).runs if (results / "runs").is_dir() else []
+    runs = [run for run in stored if run.config["task"].get("protocol", PROTOCOL) == PROTOCOL]
     by_scale = {
         scale: choices([run for run in runs if run.config.get("scale") == scale])
         for scale in ("bench", "paper")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trpo_repro.report.claims.evidence import Evidence, measured_count, seeds_count
+from trpo_repro.report.claims.evidence import Evidence, seeds_count
 from trpo_repro.report.claims.verdict import Count, Finding, Judgement, at_least, at_most
 from trpo_repro.report.groups import Group
 from trpo_repro.report.runs import StoredRun
@@ -21,6 +20,8 @@ from trpo_repro.report.style import look
 GAMES = ("beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders")
 LEVEL = 0.8
 EPISODES = 100
+RANDOM = "random/trpo2015"
+"""Where random play under the paper's protocol lies, below the results."""
 EVALUATION = "evaluation-stochastic.json"
 HOURS = 30.0
 PAPER_STEPS = {"single_path": 500 * 100_000, "vine": 500 * 400_000}
@@ -99,14 +100,16 @@ def random_row(evidence: Evidence) -> Finding:
         " score holds Table 1's, in each game."
     )
     paper, counts = table1(), []
-    rows = {row["task"]: row for row in evidence.rows("random")}
     for game in GAMES:
-        if game not in rows:
-            counts.append(Count(f"trpo-repro measure random, {game}", Judgement.MISSING))
+        path = evidence.results / RANDOM / f"{game}.json"
+        content: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        if content.get("episodes", 0) < EPISODES:
+            counts.append(Count(f"{game}, random", Judgement.MISSING))
             continue
-        theirs = float(paper[game]["Random"])
-        own = rows[game]
-        counts.append(measured_count(own, game, partial(_holding, theirs)))
+        between = Interval(*content["return"]["interval95"])
+        judged = _holding(float(paper[game]["Random"]), between)
+        n = f"{content['episodes']} episodes"
+        counts.append(Count(game, judged, float(content["return"]["mean"]), between, n))
     return Finding(rule, tuple(counts), "The paper does not say how its random player plays.")
 
 

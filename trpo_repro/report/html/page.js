@@ -33,7 +33,13 @@ function show(algorithm, visible) {
 }
 
 for (const box of document.querySelectorAll("[data-algorithm]")) {
-  box.addEventListener("change", () => show(box.dataset.algorithm, box.checked));
+  box.addEventListener("change", () => {
+    const algorithm = box.dataset.algorithm;
+    for (const same of document.querySelectorAll(`[data-algorithm="${algorithm}"]`)) {
+      same.checked = box.checked;
+    }
+    show(algorithm, box.checked);
+  });
   if (!box.checked) show(box.dataset.algorithm, false); // as the browser remembers it
 }
 for (const folded of document.querySelectorAll("details.plot")) {

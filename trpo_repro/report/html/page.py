@@ -23,16 +23,18 @@ from trpo_repro.report import (
     stepsizes,
 )
 from trpo_repro.report.ablations import ABLATIONS, FOLDER, Found, stored_ablations
-from trpo_repro.report.choice import Choice, choices
+from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen, gather
 from trpo_repro.report.claims.ledger import Entry, ledger, quantity
 from trpo_repro.report.claims.verdict import Verdict, sentence
 from trpo_repro.report.html import plots, tables
+from trpo_repro.report.html.plots import Line
 from trpo_repro.report.html.tables import Shown
 from trpo_repro.report.picture import Picture
 from trpo_repro.report.runs import StoredRun, collect
-from trpo_repro.report.style import look, our_style, rendered
+from trpo_repro.report.style import LOOKS, look, our_style, rendered
 
+SVG = "image/svg+xml"
 VIDEO_TYPES = {".gif": "image/gif", ".webp": "image/webp", ".png": "image/png"}
 HEADLINES = {
     "figure4": "Figure 4: score against policy iterations",
@@ -77,7 +79,7 @@ class Section:
         text: What is said first.
         plots: Its figures.
         tables: Its tables.
-        switch: Whether its curves are those of algorithms, which are switched on and off.
+        algorithms: Those that its curves are of, to be switched on and off.
     """
 
     name: str
@@ -85,7 +87,7 @@ class Section:
     text: str = ""
     plots: tuple[Plot, ...] = ()
     tables: tuple[Shown, ...] = ()
-    switch: bool = False
+    algorithms: tuple[Line, ...] = ()
 
 
 def page(results: Path) -> bytes:
@@ -95,7 +97,9 @@ def page(results: Path) -> bytes:
         ConfigError: No run is stored there.
     """
     runs = collect([results / "runs"]).runs
-    chosen = choices([run for run in runs if run.config.get("scale") == "bench"])
+    # Games have their own section: their scores are on no common scale.
+    shown = [run for run in runs if "protocol" not in run.config["task"]]
+    chosen = choices([run for run in shown if run.config.get("scale") == "bench"])
     varied = stored_ablations(results, chosen)
     parts = {"comparison": runs, **_other_parts(results)}
     with our_style():
@@ -117,7 +121,6 @@ def page(results: Path) -> bytes:
         details={entry.name: _details(entry) for entry in entries},
         sentence=sentence,
         sections=[section for section in sections if section.plots or section.tables],
-        algorithms=_algorithms(chosen),
         videos=_videos(results / "videos"),
         style=_asset("page.css"),
         script=_asset("page.js"),
@@ -127,26 +130,32 @@ def page(results: Path) -> bytes:
 
 def _figure4(chosen: Chosen) -> Section:
     """Return the comparison: three pictures, the stepsizes, the scores."""
-    drawn = []
+    drawn, numbers = [], []
     for name, abscissa in figure4.ABSCISSAE.items():
         picture = figure4.draw(chosen, abscissa)
         panels = plots.algorithm_panels(name, picture.numbers, abscissa.label)
-        folded = name != "figure4"
+        folded, numbers = name != "figure4", [*numbers, picture.numbers]
         drawn.append(Plot(name, HEADLINES[name], _image(picture), tuple(panels), folded))
     if sweep := stepsizes.draw(chosen):
         drawn.append(Plot("stepsizes", "Stepsizes that were swept", _image(sweep), folded=True))
     scores = tables.shown(score_table.table(chosen))
     text = "Lines are means over complete seeds, bands their 95% bootstrap intervals."
-    return Section("figure4", "Figure 4", text, tuple(drawn), (scores,), switch=True)
+    return Section("figure4", "Figure 4", text, tuple(drawn), (scores,), _algorithms(numbers))
 
 
 def _atari(results: Path) -> Section:
-    """Return what is stored of Figure 5 and Table 1."""
-    drawn = tuple(
-        Plot(path.stem, "Figure 5: " + path.stem, _uri(path.read_bytes(), "image/svg+xml"))
-        for path in sorted((results / "figures").glob("figure5*.svg"))
-    )
-    return Section("atari", "Atari: Figure 5 and Table 1", "", drawn, _stored(results, "table1"))
+    """Return what `trpo-repro figures` and `tables` wrote of Figure 5 and Table 1."""
+    drawn, numbers = list[Plot](), list[pd.DataFrame]()
+    for path in sorted((results / "figures").glob("figure5*.svg")):
+        panels: list[str] = []
+        if (points := path.with_suffix(".csv")).is_file() and points.stat().st_size > 1:
+            numbers.append(pd.read_csv(points))
+            panels = plots.algorithm_panels(path.stem, numbers[-1], "policy iteration")
+        title = path.stem.replace("figure5", "Figure 5").replace("_", ", ")
+        drawn.append(Plot(path.stem, title, _uri(path.read_bytes(), SVG), tuple(panels)))
+    found = _stored(results, "table1")
+    title, algorithms = "Atari: Figure 5 and Table 1", _algorithms(numbers)
+    return Section("atari", title, "", tuple(drawn), found, algorithms)
 
 
 def _parameters(results: Path, chosen: Chosen) -> Section:
@@ -165,7 +174,7 @@ def _ablations(found: Found) -> Section:
         ablation, panels = labels[name], []
         for task, members in found[name].items():
             shades, frame = ablation_figure.colours(members), ablation_figure.curves(members)
-            lines = [plots.Line(value, value, shade) for value, shade in shades.items()]
+            lines = [Line(value, value, shade) for value, shade in shades.items()]
             panels.append(
                 plots.panel(f"{name}-{task}", task, frame, "policy iteration", lines, by="value")
             )
@@ -180,7 +189,7 @@ def _theory(results: Path) -> Section:
     folder = results / "theory"
     drawn: tuple[Plot, ...] = ()
     if (path := folder / "bound.svg").is_file():
-        image = _uri(path.read_bytes(), "image/svg+xml")
+        image = _uri(path.read_bytes(), SVG)
         drawn = (Plot("bound", "True η, L and the lower bounds along a step", image),)
     found = [tables.stored(folder / f"{name}.md") for name in ("checks", "steps")]
     return Section("theory", "Theory", "", drawn, tuple(t for t in found if t))
@@ -224,10 +233,12 @@ def _details(entry: Entry) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _algorithms(chosen: Mapping[str, Sequence[Choice]]) -> list[plots.Line]:
-    """Return the algorithms that are shown somewhere, in the order of the figures' legends."""
-    seen = {c.group.algorithm: look(c.group.algorithm) for own in chosen.values() for c in own}
-    return [plots.Line(key, own.label, own.colour, own.dashes) for key, own in seen.items()]
+def _algorithms(numbers: Sequence[pd.DataFrame]) -> tuple[Line, ...]:
+    """Return the algorithms that are drawn, in the order of the figures' legends."""
+    drawn = {algorithm for frame in numbers for algorithm in frame["algorithm"]}
+    ranked = [*(a for a in LOOKS if a in drawn), *sorted(drawn - LOOKS.keys())]
+    found = [(algorithm, look(algorithm)) for algorithm in ranked]
+    return tuple(Line(key, own.label, own.colour, own.dashes) for key, own in found)
 
 
 def _videos(folder: Path) -> list[tuple[str, str]]:
@@ -238,7 +249,7 @@ def _videos(folder: Path) -> list[tuple[str, str]]:
 
 def _image(picture: Picture) -> str:
     figure: Figure = picture.figure
-    return _uri(rendered(figure, "svg"), "image/svg+xml")
+    return _uri(rendered(figure, "svg"), SVG)
 
 
 def _uri(content: bytes, kind: str) -> str:
