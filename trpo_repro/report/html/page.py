@@ -130,7 +130,7 @@ def page(results: Path) -> bytes:
 
 def _figure4(chosen: Chosen) -> Section:
     """Return the comparison: three pictures, the stepsizes, the scores."""
-    drawn, numbers = [], []
+    drawn, numbers = list[Plot](), list[pd.DataFrame]()
     for name, abscissa in figure4.ABSCISSAE.items():
         picture = figure4.draw(chosen, abscissa)
         panels = plots.algorithm_panels(name, picture.numbers, abscissa.label)
