@@ -5,7 +5,7 @@ CLUSTERS ?= .venv-clusters
 BIN = $(VENV)/bin
 GAMES = beam_rider|breakout|enduro|pong|qbert|seaquest|space_invaders
 
-.PHONY: help setup demo test test-clusters check bench figure4 table1 figures clean torture torture-negative
+.PHONY: help setup demo test test-clusters check bench figure4 table1 ablations gym_v5 figures report clean torture torture-negative
 
 help:
 	@echo "make demo     set up, train cart-pole and swimmer, draw their learning curves"
@@ -17,7 +17,9 @@ help:
 	@echo "make bench    set up, measure speed against the physics engine's own"
 	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"
 	@echo "make table1   set up, run and evaluate what is missing of Table 1: many hours"
+	@echo "make ablations, make gym_v5  likewise of experiments/ablations.yaml, experiments/gym_v5.yaml"
 	@echo "make figures  set up, make figures and tables from stored results, without training"
+	@echo "make report   set up, write results/report.html: all that is stored, in one file"
 
 setup: $(VENV)/.installed
 
@@ -75,10 +77,17 @@ table1: setup
 	$(BIN)/trpo-repro figures
 	$(BIN)/trpo-repro tables
 
+ablations gym_v5: setup
+	$(BIN)/trpo-repro sweep $@ threads=1 hydra/launcher=joblib
+
 figures: setup
 	$(BIN)/trpo-repro curves results/runs/*/single_path --output results/figures/single_path.png
 	$(BIN)/trpo-repro figures
 	$(BIN)/trpo-repro tables
+	$(BIN)/trpo-repro claims
+
+report: setup
+	$(BIN)/trpo-repro report
 
 clean:
 	rm -rf $(VENV) $(CLUSTERS) demo build dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def written(
     `config` replaces fields of the configuration. Seed k takes 1000 + k steps and 2 + k seconds an
     iteration. `mean_scores` are those of the mean of a search.
     """
-    settings: RunConfig = dataclasses.replace(config_in(results, overrides), **config)
+    settings = dataclasses.replace(_composed(overrides), results_dir=str(results), **config)
     settings = dataclasses.replace(settings, iterations=config.get("iterations", len(scores)))
     folder = RunFolder.of(settings)
     folder.create()
@@ -58,6 +59,11 @@ def written(
         HEADER + "".join(_lines(scores, mean_scores, settings.seed)), encoding="utf-8"
     )
     return folder
+
+
+@functools.cache
+def _composed(overrides: tuple[str, ...]) -> RunConfig:
+    return config_in(Path("results"), overrides)
 
 
 def _lines(scores: Sequence[float], mean_scores: Sequence[float] | None, seed: int) -> list[str]:

@@ -19,8 +19,10 @@ from trpo_repro.config import (
     ALGORITHM_TASKS,
     TASK_CONFIGS,
     RunConfig,
+    later_settings,
     parse,
     plain,
+    science_hash,
 )
 from trpo_repro.errors import ConfigError
 from trpo_repro.tasks import GAMES
@@ -374,6 +376,18 @@ def test_identities_of_runs_for_the_record_stay() -> None:
         "cartpole": "1e805ae20b",
     }
     assert {task: parse(composed(f"task={task}")).identity() for task in known} == known
+
+
+def test_a_setting_that_came_later_is_in_no_hash_until_it_is_changed() -> None:
+    config = parse(composed("task=hopper"))
+    before = config.science()
+    del before["algo"]["line_search"]
+    assert science_hash(before) == science_hash(config.science()) == config.identity()
+    without_it = parse(composed("task=hopper", "algo.line_search=false"))
+    assert without_it.identity() != config.identity()
+    assert science_hash(without_it.science()) == without_it.identity()
+    assert later_settings("vine") == {"line_search": True}
+    assert later_settings("cem") == later_settings("nonsense") == {}
 
 
 @pytest.mark.parametrize("task", GAMES)

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from trpo_repro.checking import OneOf, Range, build, section, variant
@@ -95,6 +95,7 @@ class TrustRegionConfig(NaturalGradientConfig):
 
     line_search_shrink: Annotated[float, Range(above=0, below=1)]
     max_backtracks: Annotated[int, Range(at_least=0)]
+    line_search: bool = field(default=True, kw_only=True)  # see later_settings
 
 
 @dataclass(frozen=True)
@@ -260,14 +261,32 @@ class RunConfig:
 
     def identity(self) -> str:
         """Return the hash of `science`, 10 hexadecimal digits."""
-        text = json.dumps(self.science(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return science_hash(self.science())
 
     def task_label(self) -> str:
         """Return the task's name as a folder: `hopper`, `gym-Hopper-v5`."""
         if isinstance(self.task, GymTask):
             return "gym-" + self.task.id.replace("/", "-").replace(":", "-")
         return self.task.name
+
+
+def later_settings(algorithm: str) -> dict[str, Any]:
+    """Return the settings that came after results were stored, with what was done before them.
+
+    They are the fields that have a default. A setting that is as it was before it existed is left
+    out of the hash, so that runs from before and after are the same runs.
+    """
+    kind = ALGORITHM_CONFIGS.get(algorithm)
+    fields = dataclasses.fields(kind) if kind else ()
+    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+
+
+def science_hash(science: Mapping[str, Any]) -> str:
+    """Return the hash of what decides results (`RunConfig.science`), 10 hexadecimal digits."""
+    later = later_settings(str(science["algo"]["name"]))
+    algo = {k: v for k, v in science["algo"].items() if k not in later or v != later[k]}
+    text = json.dumps({**science, "algo": algo}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def policy_config(task: type[TaskConfig] | None) -> type[PolicyConfig | PixelPolicyConfig]:

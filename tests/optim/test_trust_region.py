@@ -178,3 +178,24 @@ def test_threads_move_no_bit():
     one = some_surrogate()
     two = SinglePathSurrogate(one.policy, one.theta_old, one.batch, Workers(2))
     assert torch.equal(step(one).theta, step(two).theta)
+
+
+def test_without_a_line_search_the_whole_step_is_taken_and_measured():
+    surrogate = some_surrogate()
+    rng = np.random.default_rng(0)
+    found = DIRECTION.solve(surrogate, rng)
+    beta = math.sqrt(2 * 1.0 / found.curvature)
+    settings = dataclasses.replace(SETTINGS, stepsize=1.0, line_search=False)
+    result = settings.step(surrogate, np.random.default_rng(0))
+    assert result.outcome == Outcome.ACCEPTED
+    assert result.backtracks == 0
+    wanted = surrogate.theta_old + (beta * found.s).float()
+    torch.testing.assert_close(result.theta, wanted)
+    measured = surrogate.evaluate(result.theta)
+    assert (result.gain, result.kl_mean, result.kl_max) == tuple(measured)
+    assert measured.kl_mean > settings.stepsize  # a step that the line search would not take
+    searched = dataclasses.replace(settings, line_search=True).step(
+        surrogate, np.random.default_rng(0)
+    )
+    assert searched.backtracks > 0
+    assert searched.kl_mean <= settings.stepsize

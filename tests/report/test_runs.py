@@ -11,6 +11,7 @@ from trpo_repro.errors import CheckpointError, ConfigError
 from trpo_repro.report import runs as runs_module
 from trpo_repro.report.runs import collect, read_progress, read_run
 from trpo_repro.runner import progress
+from trpo_repro.runner.evaluation import stored_config
 from trpo_repro.runner.run_folder import RunFolder
 
 
@@ -28,6 +29,17 @@ def test_a_trained_run_is_read_as_it_was_written(algo: str, tmp_path: Path) -> N
     assert run.problem == ""
     assert run.rows["iteration"].tolist() == [0, 1]
     assert (run.rows["score"] > 0).all()
+
+
+def test_a_run_from_before_a_setting_is_the_same_run(tmp_path: Path) -> None:
+    folder = written(tmp_path, [1.0])
+    config = json.loads(folder.config.read_text())
+    assert config["algo"].pop("line_search") is True
+    folder.config.write_text(json.dumps(config))
+    run = read_run(folder.path)
+    assert run.identity == folder.path.parts[-2]
+    assert run.config["algo"]["line_search"] is True
+    assert stored_config(folder).identity() == run.identity
 
 
 def test_a_gymnasium_run_is_named_after_its_environment(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trpo_repro.cli.ablations import write_pictures
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.report import figure4, figure5, stepsizes
 from trpo_repro.report.choice import choices
@@ -20,7 +21,7 @@ def main(options: argparse.Namespace) -> int:
     """Draw every picture; print the paths of the files."""
     results, scale = Path(options.results_dir), options.scale
     output = Path(options.output) if options.output else results / "figures"
-    found = collect([results]).at(scale)
+    found = collect([results / "runs"]).at(scale)
     complaints = found.complaints
     suffix = "" if scale == "bench" else f"_{scale}"  # two scales are never one picture
     contents = list[dict[str, bytes]]()
@@ -32,6 +33,7 @@ def main(options: argparse.Namespace) -> int:
     warn(complaints)
     for content in contents:
         write_files(output, content)
+    write_pictures(results, output, scale)
     refuse_if_strict(options.strict, found.complaints)
     return 0
 

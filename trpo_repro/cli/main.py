@@ -34,6 +34,15 @@ RANDOM_EPILOG = """examples:
 VIDEO_EPILOG = """Robots are drawn by MuJoCo, without a screen where MUJOCO_GL=egl (the default
 here) or osmesa works: trpo-repro doctor tells. Games are the emulator's own screen.
 """
+CLAIMS_EPILOG = """The rules stand in trpo_repro/report/claims; claims.md prints each. A claim
+whose runs are not stored is not tested yet, and the table says what is missing.
+"""
+MEASURE_EPILOG = """measurements, written to measurements/ of the results:
+  standing    score of a controller that holds a pose (C09)
+  variance    of advantage estimates, with and without common random numbers (C10, C11)
+  parameters  numbers of the policies' parameters (C16)
+  products    time and value of Fisher-vector products (C21, C22)
+"""
 THEORY_EPILOG = """examples:
   trpo-repro theory                        under a minute, into results/theory
   trpo-repro theory --mdps 10000 --seed 1  more MDPs, other ones
@@ -99,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
 
     status = command("status", "show what is done, running, failed or missing")
     status.add_argument("name", nargs="?", metavar="NAME", help="an experiment; default: all runs")
-    status.add_argument("--results-dir", default="results", help="default: results")
+    status.add_argument("--results-dir", help="default: results, or where the experiment says")
     status.add_argument("--json", action="store_true", help="print JSON")
 
     lists = command("list", "show tasks, algorithms and every setting")
@@ -140,6 +149,21 @@ def parser() -> argparse.ArgumentParser:
         report.add_argument(
             "--strict", action="store_true", help="exit 3 if a run is unfinished or damaged"
         )
+
+    claims = command("claims", "give a verdict on each of the paper's claims", CLAIMS_EPILOG)
+    claims.add_argument("--results-dir", default="results", help="default: results")
+    claims.add_argument("--output", help="folder; default: tables/ of the results")
+    claims.add_argument(
+        "--brief", action="store_true", help="print the verdicts alone, as Markdown"
+    )
+
+    measure = command("measure", "measure the claims that no training run decides", MEASURE_EPILOG)
+    measure.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
+    measure.add_argument("--results-dir", default="results", help="default: results")
+
+    report = command("report", "write everything that is stored as one HTML file")
+    report.add_argument("--results-dir", default="results", help="default: results")
+    report.add_argument("--output", help="the page's path; default: report.html of the results")
 
     theory = command("theory", "check the paper's bounds exactly on finite MDPs", THEORY_EPILOG)
     theory.add_argument("--mdps", type=_count, default=1000, help="random ones; default: 1000")

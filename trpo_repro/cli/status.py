@@ -20,7 +20,9 @@ STATES = ("done", "running", "interrupted", "failed", "broken", "missing")
 
 def main(options: argparse.Namespace) -> int:
     """Print a line a task and algorithm, or every run as JSON."""
-    rows = _planned(options) if options.name else stored_runs(Path(options.results_dir))
+    rows = (
+        _planned(options) if options.name else stored_runs(Path(options.results_dir or "results"))
+    )
     if options.json:
         keys = ("run", "state", "reason")
         print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
@@ -56,7 +58,8 @@ def _planned(options: argparse.Namespace) -> list[tuple[str, str, str]]:
     """Return (run, state, reason) of every run of an experiment."""
     from trpo_repro.cli.sweep import planned_runs
 
-    runs = planned_runs(options.name, [f"results_dir='{options.results_dir}'"])
+    place = [f"results_dir='{options.results_dir}'"] if options.results_dir else []
+    runs = planned_runs(options.name, place)
     return [(run.label, *run.state) for run in runs]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trpo_repro.cli.ablations import write_tables
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.errors import ConfigError
 from trpo_repro.report import paper_table, score_table, table1
@@ -20,7 +21,7 @@ from trpo_repro.report.table import Table, files, markdown
 def main(options: argparse.Namespace) -> int:
     """Make every table; print the paths of the files."""
     results, scale = Path(options.results_dir), options.scale
-    found = collect([results])
+    found = collect([results / "runs"])
     games, complaints = _games(found.runs, results)
     at_scale = [run for run in found.runs if run.config.get("scale") == scale]
     chosen = choices([run for run in at_scale if not is_game(run)])
@@ -41,6 +42,7 @@ def main(options: argparse.Namespace) -> int:
         write_files(output, files(name, table))
     if "table1" in tables:
         print(markdown(tables["table1"]))
+    write_tables(results, output, scale)
     refuse_if_strict(options.strict, stored.complaints)
     return 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trpo_repro.optim.line_search import searched_step
-from trpo_repro.optim.step import NaturalDirection, Outcome, StepResult
+from trpo_repro.optim.step import NaturalDirection, Outcome, StepResult, whole_step
 from trpo_repro.optim.surrogate import Surrogate
 
 
@@ -21,12 +21,14 @@ class TrustRegion:
         direction: How A⁻¹g is found.
         shrink: Line search: factor of a backtrack.
         max_backtracks: Line search: backtracks at most.
+        line_search: Without it, the whole step βs is taken, whatever it does.
     """
 
     stepsize: float
     direction: NaturalDirection
     shrink: float
     max_backtracks: int
+    line_search: bool = True
 
     def step(self, surrogate: Surrogate, rng: np.random.Generator) -> StepResult:
         """Take one step; `rng` picks the states for A."""
@@ -34,6 +36,8 @@ class TrustRegion:
         if isinstance(found, Outcome):
             return StepResult(surrogate.theta_old, found)
         beta = math.sqrt(2.0 * self.stepsize / found.curvature)  # App. C: δ = ½ β² sᵀAs
+        if not self.line_search:
+            return whole_step(surrogate, beta * found.s, cg_residual=found.residual)
         return searched_step(
             surrogate,
             beta * found.s,

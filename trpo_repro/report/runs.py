@@ -5,7 +5,6 @@ What a run folder holds is set down in the README; here it is read by somebody w
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trpo_repro.config import later_settings, science_hash
 from trpo_repro.errors import CheckpointError, ConfigError
 
 COLUMNS = (
@@ -170,6 +170,8 @@ def read_run(folder: Path) -> StoredRun:
         task, algorithm = str(config["task"]["name"]), str(config["algo"]["name"])
         seed, iterations, _ = (int(config[k]) for k in ("seed", "iterations", "steps_per_iter"))
         science = {part: config[part] for part in SCIENCE}
+        identity = science_hash(science)
+        config["algo"] = {**later_settings(algorithm), **config["algo"]}
         label = "gym-" + re.sub("[/:]", "-", config["task"]["id"]) if task == "gym" else task
     except (KeyError, TypeError, ValueError) as error:
         where = str(folder / "config.json")
@@ -182,7 +184,7 @@ def read_run(folder: Path) -> StoredRun:
         path=folder,
         task=label,
         algorithm=algorithm,
-        identity=hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:10],
+        identity=identity,
         seed=seed,
         config=config,
         rows=rows,

@@ -109,6 +109,44 @@ def improvement_interval(ours: NDArray[Any], others: NDArray[Any]) -> Interval |
     return _ends(probability_of_improvement(_resampled(ours, rng), _resampled(others, rng)))
 
 
+def ratio_interval(ours: NDArray[Any], others: NDArray[Any]) -> Interval | None:
+    """Return the stratified bootstrap interval of mean(X) / mean(Y).
+
+    Args:
+        ours: (n,) values of X.
+        others: (m,) values of Y.
+
+    Returns:
+        The interval; None where either has fewer than `SEEDS_FOR_BAND` seeds, or where the mean of
+        Y cannot be told from zero, so that the ratio says nothing.
+    """
+    if min(len(ours), len(others)) < SEEDS_FOR_BAND:
+        return None
+    rng = np.random.default_rng(0)
+    above, below = (_resampled(values, rng).mean(axis=-1) for values in (ours, others))
+    return None if _ends(below).low <= 0 else _ends(above / below)
+
+
+def difference_interval(ours: NDArray[Any], others: NDArray[Any]) -> Interval | None:
+    """Return Welch's t interval of mean(X) − mean(Y); None where either has fewer than two.
+
+    Args:
+        ours: (n,) values of X.
+        others: (m,) values of Y.
+    """
+    if min(len(ours), len(others)) < 2:
+        return None
+    centre = float(ours.mean() - others.mean())
+    parts = [float(np.var(values, ddof=1)) / len(values) for values in (ours, others)]
+    error = sum(parts) ** 0.5
+    if error == 0.0:
+        return Interval(centre, centre)
+    # Welch & Satterthwaite's degrees of freedom.
+    spread = sum(p**2 / (len(v) - 1) for p, v in zip(parts, (ours, others), strict=True))
+    reach = float(stdtrit(sum(parts) ** 2 / spread, 0.5 + LEVEL / 2)) * error
+    return Interval(centre - reach, centre + reach)
+
+
 def aligned(
     curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

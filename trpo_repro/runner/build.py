@@ -156,7 +156,13 @@ def _update(
         empirical=algo.name == "empirical_fim",
     )
     if isinstance(algo, TrustRegionConfig):
-        return TrustRegion(algo.stepsize, direction, algo.line_search_shrink, algo.max_backtracks)
+        return TrustRegion(
+            algo.stepsize,
+            direction,
+            algo.line_search_shrink,
+            algo.max_backtracks,
+            algo.line_search,
+        )
     return NaturalGradient(algo.stepsize, direction)
 
 

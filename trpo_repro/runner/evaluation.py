@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.config import AtariTask, RunConfig, parse
+from trpo_repro.config import AtariTask, RunConfig, later_settings, parse
 from trpo_repro.errors import CheckpointError, ConfigError
 from trpo_repro.parallel import Forks
 from trpo_repro.runner.build import build_sampler
@@ -57,6 +57,8 @@ def stored_config(folder: RunFolder) -> RunConfig:
         )
     content = read_json(folder.config)
     content.pop("provenance", None)
+    if isinstance(algo := content.get("algo"), dict):
+        content["algo"] = {**later_settings(str(algo.get("name"))), **algo}
     try:
         config = parse(content)
     except ConfigError as error:

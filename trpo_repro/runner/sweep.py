@@ -48,9 +48,10 @@ class SweepRun:
 def read_experiment(path: Path) -> list[list[str]]:
     """Return the overrides of every run of an experiment file.
 
-    The file has one key, `cells`: a list of mappings from a setting to its value, or to a list of
-    values, of which every combination is run. A value that is itself a list is written as text:
-    `policy.hidden_sizes: "[50, 50]"`.
+    The file's `cells` are a list of mappings from a setting to its value, or to a list of values,
+    of which every combination is run. A value that is itself a list is written as text:
+    `policy.hidden_sizes: "[50, 50]"`. What stands under `common` is set in every cell that does not
+    set it itself.
 
     Raises:
         ConfigError: There is no such file, or it is not of this form.
@@ -64,10 +65,13 @@ def read_experiment(path: Path) -> list[list[str]]:
         ) from error
     except yaml.YAMLError as error:
         raise ConfigError("the file is not YAML", where=str(path)) from error
-    cells = content.get("cells") if isinstance(content, dict) and len(content) == 1 else None
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        raise ConfigError("an experiment is a list `cells` of mappings", where=str(path))
-    return [line for cell in cells for line in _expand(cell, path)]
+    sound = isinstance(content, dict) and content.keys() <= {"common", "cells"}
+    cells, common = (content.get("cells"), content.get("common", {})) if sound else (None, {})
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in [*cells, common]):
+        raise ConfigError(
+            "an experiment is a list `cells` of mappings, and one mapping `common`", where=str(path)
+        )
+    return [line for cell in cells for line in _expand({**common, **cell}, path)]
 
 
 def _expand(cell: Mapping[str, Any], path: Path) -> Iterator[list[str]]:

@@ -1,0 +1,123 @@
+"""Measurements against what they are known to give in small."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from stored_runs import outcome
+
+from trpo_repro.cli.compose import run_config
+from trpo_repro.measurements import variance as variance_module
+from trpo_repro.measurements.products import double_backward, products
+from trpo_repro.measurements.row import ratio_row
+from trpo_repro.measurements.standing import standing
+from trpo_repro.measurements.variance import variance
+from trpo_repro.optim.fisher import FisherProduct, analytic_metric
+from trpo_repro.parallel import Workers
+from trpo_repro.policies.policy import Policy
+from trpo_repro.runner.build import build_sampler
+from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.sampling.vine import VineSampler
+from trpo_repro.seeding import Streams, stream
+from trpo_repro.tasks import make_task
+from trpo_repro.types import ActionSpace
+
+
+def cartpole():
+    sampler = build_sampler(run_config(["task=cartpole", "threads=1"]))
+    sampler = dataclasses.replace(sampler, keep_states=True)
+    theta = sampler.policy.initial_parameters(stream(0, "theta")).numpy()
+    return sampler, theta, Normaliser.identity(sampler.simulator.observation_size)
+
+
+def test_double_backward_is_the_analytic_product():
+    policy = Policy(4, ActionSpace("continuous", (2,)), hidden_sizes=(6,), initial_std=1.0)
+    theta = policy.initial_parameters(np.random.default_rng(0))
+    observations, vector = torch.randn(40, 4), torch.randn(policy.parameter_count).double()
+    analytic = FisherProduct(
+        policy,
+        theta,
+        observations,
+        metric=analytic_metric(policy),
+        damping=0.0,
+        workers=Workers(1),
+    )(vector)
+    exact = double_backward(policy, theta.double(), observations.double(), vector)
+    torch.testing.assert_close(analytic, exact, rtol=1e-4, atol=1e-6)
+
+
+def test_products_are_timed_in_rounds_and_their_value_is_right():
+    gradient, twice, error = products(200, 3)
+    assert (gradient.task, twice.task) == ("200 states", "20 states")
+    assert 0 < gradient.low <= gradient.value <= gradient.high
+    assert error.value < 1e-5
+
+
+def test_a_hopper_that_stands_scores_one():
+    simulator = make_task("hopper", horizon=1000, timestep=0.004, integrator="implicitfast")
+    row = standing("hopper", simulator, 3)
+    assert row.value == pytest.approx(1.0, abs=1e-3)
+    assert row.n == "3 of 3 stood"
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_q_values_are_those_of_the_vine_s_sampler(shared, monkeypatch):
+    monkeypatch.setattr(variance_module, "LENGTH", 12)
+    sampler, theta, normaliser = cartpole()
+    streams = Streams(3, ("test",))
+    trunk = sampler.episodes(theta, normaliser, streams, count=3)
+    states = trunk.states[:20]
+    branches = VineSampler(
+        sampler.simulator,
+        sampler.policy,
+        Workers(1),
+        rollouts_per_state=variance_module.ACTIONS,
+        rollout_length=12,
+        discount=variance_module.DISCOUNT,
+        proposal="policy",
+        common_random_numbers=shared,
+    )
+    wanted = branches.rollouts(theta, normaliser, streams, states=states)
+    rng, act = streams("branch", 0), sampler.policy.actor(theta)
+    actions = variance_module._first_actions(sampler, act, normaliser, states, rng)
+    found = variance_module._q_values(sampler, act, normaliser, states, actions, rng, shared=shared)
+    np.testing.assert_allclose(found, wanted.q_values, rtol=1e-12)
+
+
+def test_common_random_numbers_lower_the_variance_on_cart_pole(monkeypatch):
+    monkeypatch.setattr(variance_module, "STATES", 20)
+    monkeypatch.setattr(variance_module, "TRUNK", 400)
+    sampler, theta, normaliser = cartpole()
+    arrays = {"theta": theta, **normaliser.arrays()}
+    against_single, against_own = variance("cartpole", sampler, arrays)
+    assert 0 < against_own.value < 1
+    # With four independent Q the difference from their mean has three quarters of the variance.
+    assert against_single.value == pytest.approx(0.75 * against_own.value, rel=0.1)
+    assert variance("cartpole", sampler, arrays) == [against_single, against_own]
+
+
+def test_a_ratio_of_means_has_an_interval_over_the_pairs():
+    above, below = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])
+    row = ratio_row("a ratio", "of pairs", above, below, "pairs")
+    assert (row.value, row.low, row.high, row.n) == (0.5, 0.5, 0.5, "3 pairs")
+
+
+def test_the_command_writes_what_the_ledger_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    code, out, _ = outcome("measure", "parameters", "--results-dir", str(tmp_path), capsys=capsys)
+    assert code == 0
+    assert "parameters: atari, parameters: 3.35e+04" in out
+    content = json.loads((tmp_path / "measurements" / "parameters.json").read_text())
+    counts = {row["task"]: row["value"] for row in content["rows"]}
+    assert (counts["swimmer"], counts["atari"]) == (364, 33500)
+    outcome("claims", "--results-dir", str(tmp_path), capsys=capsys)
+    ledger = (tmp_path / "tables" / "claims.md").read_text()
+    assert "364 parameters; Atari policy 33500 (App E) | holds |" in ledger
+    code, _, err = outcome("measure", "nonsense", capsys=capsys)
+    assert (code, err.split("'")[1]) == (2, "nonsense")

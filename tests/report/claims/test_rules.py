@@ -1,0 +1,255 @@
+"""Each rule on runs that were made up so that the answer is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from stored_runs import outcome, written
+
+from trpo_repro.report.claims import comparison, games
+from trpo_repro.report.claims.evidence import SEEDS, gather
+from trpo_repro.report.claims.ledger import RULES, claims, ledger, summary, table
+from trpo_repro.report.claims.verdict import Finding, Judgement, Verdict
+
+LENGTH = 12
+
+
+def seeds(
+    results: Path,
+    task: str,
+    algo: str,
+    score: float,
+    *overrides: str,
+    spread: float = 0.01,
+    count: int = SEEDS,
+) -> None:
+    """Write seeds whose final scores lie `spread` around `score`; the first two rows are 0."""
+    for seed, offset in enumerate(np.linspace(-spread, spread, count)):
+        scores = [0.0, 0.0] + [score + offset] * (LENGTH - 2)
+        words = (f"task={task}", f"algo={algo}", *overrides)
+        means = scores if algo in ("cem", "cma") else None
+        written(results, scores, *words, mean_scores=means, seed=seed)
+
+
+def found(results: Path, claim: str) -> Finding:
+    return RULES[claim](gather(results))
+
+
+def verdicts_of(results: Path) -> dict[str, Verdict]:
+    return {entry.name: entry.verdict for entry in ledger(gather(results))}
+
+
+def judgements(finding: Finding) -> dict[str, Judgement]:
+    return {count.name: count.judgement for count in finding.counts}
+
+
+def measured(results: Path, name: str, *rows: tuple[str, str, float, float, float]) -> None:
+    folder = results / "measurements"
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = ("quantity", "task", "value", "low", "high")
+    content = {"rows": [{**dict(zip(keys, row, strict=True)), "n": "9"} for row in rows]}
+    (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def test_every_claim_of_the_paper_has_a_rule_and_every_rule_a_claim(tmp_path: Path) -> None:
+    assert list(claims()["id"]) == sorted(RULES)
+    entries = ledger(gather(tmp_path))
+    assert len(entries) == 28
+    untested = {"C12", "C13", "C17"}  # ask for the paper's scale
+    for entry in entries:
+        wanted = Verdict.UNTESTED if entry.name in untested else Verdict.PENDING
+        assert entry.verdict == wanted, entry.name
+        assert entry.finding.rule.endswith(".")
+        assert all(count.value is None and not count.runs for count in entry.finding.counts)
+
+
+def test_solved_means_the_whole_interval_above_the_threshold(tmp_path: Path) -> None:
+    for task, threshold in comparison.SOLVED.items():
+        seeds(tmp_path, task, "single_path", threshold + 0.02, spread=0.01)
+    finding = found(tmp_path, "C01")
+    assert finding.verdict == Verdict.HOLDS
+    hopper = finding.counts[2]
+    assert (hopper.name, hopper.n) == ("hopper", "5")
+    assert hopper.value == pytest.approx(2.02)
+    assert len(hopper.runs) == 5
+    assert all(run.startswith("runs/hopper/single_path/") for run in hopper.runs)
+    assert all((tmp_path / run / "progress.csv").is_file() for run in hopper.runs)
+    seeds(tmp_path, "hopper", "single_path", 2.02, spread=1.0)  # the same runs, written anew
+    seeds(tmp_path, "walker", "single_path", 1.5)
+    assert list(judgements(found(tmp_path, "C01")).values()) == ["met", "met", "open", "not met"]
+    assert found(tmp_path, "C01").verdict == Verdict.IN_PART
+    assert found(tmp_path, "C02").verdict == Verdict.PENDING
+
+
+def test_four_seeds_test_nothing(tmp_path: Path) -> None:
+    seeds(tmp_path, "cartpole", "single_path", 10.0, count=4)
+    assert judgements(found(tmp_path, "C01"))["cartpole, single path (4 of 5 seeds)"] == "missing"
+
+
+def figure4(results: Path, **scores: float) -> None:
+    """Write all of Figure 4: single path and vine at 3, others as `scores` say or at 1."""
+    for task in ("cartpole", "swimmer", "hopper", "walker"):
+        for algo in ("single_path", "vine", *comparison.RIVALS):
+            if algo != "max_kl" or task == "cartpole":
+                best = 3.0 if algo in ("single_path", "vine") else 1.0
+                seeds(results, task, algo, scores.get(algo, best))
+
+
+def test_trpo_is_best_where_no_rival_is_better_and_ties_count(tmp_path: Path) -> None:
+    figure4(tmp_path, empirical_fim=3.01)
+    finding = found(tmp_path, "C03")
+    assert finding.verdict == Verdict.HOLDS
+    assert len(finding.counts) == 4 * 4 * 2 + 2
+    seeds(tmp_path, "hopper", "cem", 3.5)
+    finding = found(tmp_path, "C03")
+    assert finding.verdict == Verdict.IN_PART
+    lost = [name for name, judged in judgements(finding).items() if judged == "not met"]
+    assert lost == ["hopper, single path over CEM", "hopper, vine over CEM"]
+
+
+def test_claims_on_rivals_compare_them_with_single_path(tmp_path: Path) -> None:
+    figure4(tmp_path, natural_gradient=0.3, empirical_fim=2.7, max_kl=2.99)
+    verdicts = verdicts_of(tmp_path)
+    assert verdicts["C04"] == Verdict.FAILS  # a tenth of single path's
+    assert verdicts["C06"] == Verdict.HOLDS  # a third of it
+    assert verdicts["C08"] == verdicts["C27"] == Verdict.HOLDS
+    seeds(tmp_path, "swimmer", "natural_gradient", 2.9)
+    assert found(tmp_path, "C04").verdict == Verdict.IN_PART
+    seeds(tmp_path, "walker", "cma", 2.0)
+    assert judgements(found(tmp_path, "C06"))["walker, CMA-ES"] == "not met"
+
+
+def test_progress_is_the_score_less_the_bonus_for_being_up(tmp_path: Path) -> None:
+    # The synthetic rows say episodes of 50 steps: 0.05 of hopper's and walker's horizon.
+    for task in ("hopper", "walker"):
+        seeds(tmp_path, task, "single_path", 1.05)
+        seeds(tmp_path, task, "natural_gradient", 0.15)
+    finding = found(tmp_path, "C05")
+    assert finding.verdict == Verdict.HOLDS
+    assert [count.value for count in finding.counts] == pytest.approx([0.1, 0.1])
+    seeds(tmp_path, "walker", "natural_gradient", 0.65)
+    assert found(tmp_path, "C05").verdict == Verdict.IN_PART
+
+
+def test_max_kl_is_slower_by_iterations_and_ends_alike(tmp_path: Path) -> None:
+    for seed in range(SEEDS):
+        rows = [1.0] * 3 + [9.5] * 12
+        written(tmp_path, rows, seed=seed)
+        written(tmp_path, [1.0] * (4 + seed % 2) + rows, "algo=max_kl", seed=seed)
+    finding = found(tmp_path, "C07")
+    assert finding.counts[0].value == pytest.approx(4.4)
+    assert finding.verdict == Verdict.HOLDS
+    for seed in range(SEEDS):
+        written(tmp_path, [9.5] * 15, "algo=max_kl", seed=seed)
+    assert found(tmp_path, "C07").verdict == Verdict.IN_PART
+
+
+def test_measurements_are_judged_by_their_intervals(tmp_path: Path) -> None:
+    measured(tmp_path, "standing", ("score", "hopper", 1.0, 1.0, 1.0))
+    measured(
+        tmp_path,
+        "variance",
+        ("vine / single path", "hopper", 0.3, 0.2, 0.4),
+        ("with / without", "hopper", 1.2, 1.1, 1.3),
+    )
+    measured(
+        tmp_path,
+        "parameters",
+        ("parameters", "swimmer", 364.0, 364.0, 364.0),
+        ("parameters", "atari", 33501.0, 33501.0, 33501.0),
+    )
+    measured(
+        tmp_path,
+        "products",
+        ("JᵀMJ / double backward", "hopper", 0.5, 0.4, 0.6),
+        ("relative difference", "hopper", 1e-6, 1e-6, 1e-6),
+    )
+    verdicts = verdicts_of(tmp_path)
+    assert verdicts["C09"] == verdicts["C10"] == verdicts["C22"] == Verdict.HOLDS
+    assert verdicts["C11"] == Verdict.FAILS
+    assert verdicts["C16"] == Verdict.IN_PART
+
+
+def test_the_theory_s_claims_are_read_from_its_tables(tmp_path: Path) -> None:
+    folder = tmp_path / "theory"
+    folder.mkdir()
+    rows = [("Theorem 1 by KL", "Eq. 9", 0), ("Lemma 2", "Eq. 28", 0), ("Lemma 3's term", "", 4)]
+    rows += [("Algorithm 1's gain", "Eq. 10", 1)]
+    checks = pd.DataFrame(rows, columns=["claim", "equation", "violations"])
+    checks["mdps"] = 100
+    pd.concat([checks, checks]).to_csv(folder / "checks.csv")
+    steps = pd.DataFrame({"discount": [0.9, 0.99], "mdps": 20, "steps_ratio_median": [11.0, 9.0]})
+    steps.to_csv(folder / "steps.csv")
+    verdicts = verdicts_of(tmp_path)
+    assert verdicts["C23"] == Verdict.HOLDS
+    assert verdicts["C24"] == Verdict.FAILS
+    assert verdicts["C25"] == verdicts["C26"] == Verdict.IN_PART
+    assert found(tmp_path, "C26").counts[1].value == 8
+    assert found(tmp_path, "C26").counts[1].n == "200 MDPs"
+
+
+def evaluate(folder: Path, mean: float, episodes: int = games.EPISODES) -> None:
+    content = {"episodes": episodes, "return": {"mean": mean}}
+    (folder / games.EVALUATION).write_text(json.dumps(content))
+
+
+def test_games_are_judged_at_the_paper_s_scale_alone(tmp_path: Path) -> None:
+    for seed in range(3):
+        folder = written(tmp_path, [0.0] * 12, "task=pong", "scale=paper", seed=seed)
+        evaluate(folder.path, 20.0)
+    folder = written(tmp_path, [0.0] * 12, "task=qbert")
+    evaluate(folder.path, 1900.0)
+    finding = found(tmp_path, "C12")
+    assert judgements(finding)["pong, share of the paper's"] == "met"
+    assert judgements(finding)["qbert"] == "not at this scale"
+    assert finding.verdict == Verdict.UNTESTED
+    assert finding.remark.endswith("qbert 1900.")
+
+
+def test_random_play_is_judged_by_whether_its_interval_holds_the_paper_s(tmp_path: Path) -> None:
+    folder = tmp_path / games.RANDOM
+    folder.mkdir(parents=True)
+    for game, mean in (("pong", -20.3), ("qbert", 100.0)):
+        moments = {"mean": mean, "interval95": [mean - 0.2, mean + 0.2]}
+        (folder / f"{game}.json").write_text(json.dumps({"episodes": 100, "return": moments}))
+    found_here = judgements(found(tmp_path, "C14"))
+    assert (found_here["pong"], found_here["qbert"]) == ("met", "not met")
+    assert found_here["breakout, random"] == "missing"
+
+
+def test_hours_are_extrapolated_from_the_speed_of_runs(tmp_path: Path) -> None:
+    written(tmp_path, [0.0] * 12, "task=pong")  # 500 steps a second
+    counts = found(tmp_path, "C18").counts
+    assert counts[0].value == pytest.approx(500 * 100_000 / 500 / 3600)
+    assert counts[0].judgement == "met"
+    assert counts[1].name == "a game with vine"
+
+
+def test_the_ledger_is_a_table_and_a_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeds(tmp_path, "cartpole", "single_path", 9.9)
+    code, out, _ = outcome("claims", "--results-dir", str(tmp_path), capsys=capsys)
+    assert code == 0
+    assert "C28" in out
+    rows = pd.read_csv(tmp_path / "tables" / "claims.csv")
+    assert list(rows["id"].unique()) == list(claims()["id"])
+    (row,) = rows[(rows["id"] == "C01") & (rows["judgement"] == "met")].to_dict("records")
+    assert row["n"] == 5
+    assert len(row["runs"].split()) == 5
+    assert row["low"] <= row["value"] <= row["high"]
+    text = (tmp_path / "tables" / "claims.md").read_text()
+    assert text.count("\n| C") == 28
+    assert text.count("\n- C") == 28  # every rule
+    code, brief, _ = outcome("claims", "--brief", "--results-dir", str(tmp_path), capsys=capsys)
+    assert brief.strip() == summary(ledger(gather(tmp_path)))
+    assert "**Not tested yet** (25)" in brief
+    first = table(ledger(gather(tmp_path))).numbers
+    pd.testing.assert_frame_equal(first, table(ledger(gather(tmp_path))).numbers)
+    code, _, err = outcome("claims", "--results-dir", str(tmp_path / "no"), capsys=capsys)
+    assert code == 2
+    assert err.startswith("error: no such folder")

@@ -1,0 +1,74 @@
+"""The page as a file: everything in it, nothing from elsewhere, equal bytes from equal results."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from stored_report import store
+from stored_runs import outcome, written
+
+from trpo_repro.report.html import tables
+from trpo_repro.report.html.page import page
+from trpo_repro.report.table import Table, files
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    results = tmp_path_factory.mktemp("results")
+    store(results)
+    made = page(results)
+    assert made == page(results)
+    return made.decode()
+
+
+def test_every_section_is_there_in_order(text: str) -> None:
+    found = re.findall(r'<section id="([^"]+)">', text)
+    wanted = ["claims", "figure4", "atari", "parameters", "ablations", "published", "provenance"]
+    assert found == [*wanted, "videos"]
+    assert text.count("<article>") == 28
+    assert "20 | 21" in text
+    assert "Student&#39;s 95% t interval" in text
+    assert "the &lt;disk&gt; is full" in text
+
+
+def test_nothing_comes_from_elsewhere(text: str) -> None:
+    sources = re.findall(r'<(?:img|script|link|iframe|source)[^>]*?(?:src|href)="([^"]*)"', text)
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+    assert "@import" not in text.split("</style>")[0]
+
+
+def test_without_javascript_every_figure_is_a_drawing(text: str) -> None:
+    # What hides a drawing is a class that only a script sets.
+    assert text.count('class="drawing fallback"') == 3 + 1
+    assert text.count('class="drawing"') == 2  # an ablation's shows more than its panels do
+    style = text.split("<style>")[1].split("</style>")[0]
+    hiding = [rule for rule in style.split("}") if "display: none" in rule and "drawing" in rule]
+    assert [rule.split("{")[0].strip() for rule in hiding] == [".js .drawing.fallback"]
+
+
+def test_a_stored_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": ["x | y", "1"], "b": ["", "2"]})
+    table = Table("A title", frame, frame, ("One note.", "Two."))
+    (tmp_path / "a.md").write_bytes(files("a", table)["a.md"])
+    found = tables.stored(tmp_path / "a.md")
+    assert found is not None
+    assert found.title == "A title"
+    assert found.headings == ("a", "b")
+    assert found.rows == (("x | y", "–"), ("1", "2"))
+    assert found.notes == ("One note.", "Two.")
+    assert tables.stored(tmp_path / "nothing.md") is None
+
+
+def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    written(results, [0.0, 1.0])
+    code, out, err = outcome("report", "--results-dir", str(results), capsys=capsys)
+    assert (code, err) == (0, "")
+    assert Path(out.strip()).read_bytes() == page(results)
+    code, _, err = outcome("report", "--results-dir", str(tmp_path / "no"), capsys=capsys)
+    assert code == 2
+    assert err.startswith("error: there is no folder")

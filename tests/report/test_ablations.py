@@ -1,0 +1,67 @@
+"""Ablations and published numbers: which runs belong, and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from stored_runs import outcome, written
+
+from trpo_repro.report import published
+from trpo_repro.report.ablations import stored_ablations
+from trpo_repro.report.choice import choices
+from trpo_repro.report.runs import collect
+from trpo_repro.report.statistics import difference_interval, ratio_interval
+
+
+def test_members_differ_from_the_comparison_in_one_setting_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(3):
+        written(tmp_path, [1.0, 2.0 + seed], seed=seed)
+        for words in (["algo.cg_iterations=20"], ["algo.cg_iterations=5"]):
+            written(tmp_path / "ablations", [1.0, 4.0], *words, seed=seed)
+    both = ("algo.cg_iterations=1", "algo.stepsize=0.1")
+    written(tmp_path / "ablations", [1.0, 4.0], *both)
+    chosen = choices(collect([tmp_path / "runs"]).runs)
+    found = stored_ablations(tmp_path, chosen)
+    assert list(found) == ["cg_iterations"]
+    members = found["cg_iterations"]["cartpole"]
+    assert [(m.value, m.default) for m in members] == [(5, False), (10, True), (20, False)]
+    for command, wanted in (("figures", "ablation_cg_iterations.svg"), ("tables", "ablations.md")):
+        assert outcome(command, "--results-dir", str(tmp_path), capsys=capsys)[0] == 0
+        assert (tmp_path / command / wanted).is_file()
+    figure4 = (tmp_path / "figures" / "figure4.csv").read_text()
+    assert figure4.count("single_path") == 2  # what was varied is no setting of the comparison
+    text = (tmp_path / "tables" / "ablations.md").read_text()
+    assert "| 10 (default) | 3 | 2.00 [" in text
+
+
+def test_our_returns_stand_above_the_published_with_steps_and_versions(tmp_path: Path) -> None:
+    for seed in range(3):
+        words = ("task=gym", "task.id=Hopper-v5", "estimator.lambda_=0.97", "steps_per_iter=5000")
+        written(tmp_path, [1.0] * 20, *words, seed=seed)
+    frame = published.table(collect([tmp_path]).runs).shown
+    ours = frame.iloc[0]
+    assert (ours["source"], ours["method"]) == ("trpo-repro", "single path, GAE(0.97)")
+    assert (ours["steps"], ours["seeds"]) == ("100,000", "3")
+    assert ours["hopper"] == "200 [200, 200]"
+    assert len(frame) == 1 + len(published.published())
+
+
+def test_intervals_of_differences_are_those_of_scipy() -> None:
+    one, two = np.array([3.0, 2.0, 4.0, 2.5]), np.array([1.0, 2.0, 2.2, 9.0, 3.0])
+    wanted = stats.ttest_ind(one, two, equal_var=False).confidence_interval(0.95)
+    assert difference_interval(one, two) == pytest.approx((wanted.low, wanted.high))
+    assert difference_interval(one[:1], two) is None
+
+
+def test_a_ratio_to_what_may_be_zero_has_no_interval() -> None:
+    one = np.array([3.0, 2.0, 4.0])
+    between = ratio_interval(2 * one, one)
+    assert between is not None
+    assert between.low <= 2.0 <= between.high
+    assert ratio_interval(one, one - 3) is None
+    assert ratio_interval(one[:2], one) is None

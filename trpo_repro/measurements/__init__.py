@@ -1,0 +1,1 @@
+"""What no training run tells: a few of the paper's claims, measured directly."""

@@ -1,0 +1,90 @@
+"""C21 and C22: what Fisher-vector products cost, and that JᵀMJ v is what it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trpo_repro.bench.measurement import in_turn, seconds
+from trpo_repro.measurements.row import Row, exact_row
+from trpo_repro.optim.fisher import FisherProduct, analytic_metric
+from trpo_repro.optim.step import NaturalDirection
+from trpo_repro.optim.surrogate import Batch, SinglePathSurrogate
+from trpo_repro.parallel import Workers
+from trpo_repro.policies.policy import Policy
+from trpo_repro.report.statistics import bootstrap_interval
+from trpo_repro.types import ActionSpace
+
+PRODUCTS = 10  # App. C.1
+SHARE = 0.1  # likewise
+
+
+def products(rows: int, rounds: int) -> list[Row]:
+    """Time products, a gradient and double backward in turn, on one thread and hopper's sizes."""
+    policy = Policy(11, ActionSpace("continuous", (3,)), hidden_sizes=[50, 50], initial_std=1.0)
+    theta = policy.initial_parameters(np.random.default_rng(0))
+    torch.manual_seed(0)
+    batch = Batch(torch.randn(rows, 11), torch.randn(rows, 3), torch.randn(rows))
+    workers = Workers(1)
+    surrogate = SinglePathSurrogate(policy, theta, batch, workers)
+    vector = torch.randn(policy.parameter_count).double()
+    direction = NaturalDirection(PRODUCTS, 0.0, SHARE)
+    observations = batch.observations[: round(SHARE * rows)]
+
+    def ten_products() -> None:
+        product = direction.fisher(surrogate, np.random.default_rng(0))
+        for _ in range(PRODUCTS):
+            product(vector)
+
+    def one_product() -> Tensor:
+        metric = analytic_metric(policy)
+        return FisherProduct(
+            policy, theta, observations, metric=metric, damping=0.0, workers=workers
+        )(vector)
+
+    actions = {
+        "gradient": seconds(lambda: SinglePathSurrogate(policy, theta, batch, workers)),
+        "ten": seconds(ten_products),
+        "analytic": seconds(one_product),
+        "twice": seconds(lambda: double_backward(policy, theta, observations, vector)),
+    }
+    times = in_turn(actions, rounds, warm_up=True)
+    exact = double_backward(policy, theta.double(), observations.double(), vector)
+    error = float((one_product() - exact).norm() / exact.norm())
+    return [
+        _ratio("products / gradient", f"{rows} states", times["ten"], times["gradient"]),
+        _ratio(
+            "JᵀMJ / double backward",
+            f"{len(observations)} states",
+            times["analytic"],
+            times["twice"],
+        ),
+        exact_row("relative difference", f"{len(observations)} states", error, "1 vector"),
+    ]
+
+
+def double_backward(policy: Policy, theta: Tensor, observations: Tensor, vector: Tensor) -> Tensor:
+    """Return the Hessian of the mean KL(old‖θ) times `vector`, by differentiating twice."""
+    leaf = theta.clone().requires_grad_()
+    with torch.no_grad():
+        old = policy.mu(theta, observations)
+    kl = policy.distribution.kl(old, policy.mu(leaf, observations)).mean()
+    (gradient,) = torch.autograd.grad(kl, leaf, create_graph=True)
+    return torch.autograd.grad(gradient @ vector.to(theta.dtype), leaf)[0].double()
+
+
+def _ratio(quantity: str, size: str, values: Sequence[float], others: Sequence[float]) -> Row:
+    """Return the median of the rounds' ratios, with a bootstrap interval over the rounds."""
+    ratios = np.array(values) / np.array(others)
+    middle = float(np.median(ratios))
+    low, high = bootstrap_interval(ratios, _median) or (middle, middle)
+    return Row(quantity, size, middle, low, high, f"{len(ratios)} rounds")
+
+
+def _median(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(np.median(values, axis=-1))

@@ -1,0 +1,205 @@
+"""The rules of the claims about the Atari games: C12 to C15, C18."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trpo_repro.report.claims.evidence import Evidence, seeds_count
+from trpo_repro.report.claims.verdict import Count, Finding, Judgement, at_least, at_most
+from trpo_repro.report.groups import Group
+from trpo_repro.report.runs import StoredRun
+from trpo_repro.report.statistics import Interval, mean_interval
+from trpo_repro.report.style import look
+
+GAMES = ("beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders")
+LEVEL = 0.8
+EPISODES = 100
+RANDOM = "random/trpo2015"
+"""Where random play under the paper's protocol lies, below the results."""
+EVALUATION = "evaluation-stochastic.json"
+HOURS = 30.0
+PAPER_STEPS = {"single_path": 500 * 100_000, "vine": 500 * 400_000}
+"""Table 3: iterations times simulated steps of each."""
+TENTH = 10
+
+
+def table1() -> pd.DataFrame:
+    """Return the paper's Table 1: a row for each player, a column for each game."""
+    source = resources.files("trpo_repro.report") / "paper" / "table1.csv"
+    with resources.as_file(source) as path:
+        return pd.read_csv(path, index_col="row")
+
+
+def single_path_plays(evidence: Evidence) -> Finding:
+    """C12."""
+    return _plays(evidence, "single_path", "TRPO - single path")
+
+
+def vine_plays(evidence: Evidence) -> Finding:
+    """C13."""
+    return _plays(evidence, "vine", "TRPO - vine")
+
+
+def _plays(evidence: Evidence, algorithm: str, row: str) -> Finding:
+    rule = (
+        f"At scale=paper, in {EPISODES} episodes of each final policy, the mean score less that of"
+        f" Table 1's random row is at least {LEVEL:.0%} of the paper's less the same, in each game."
+    )
+    paper = table1()
+    counts = [
+        _plays_game(
+            evidence, game, algorithm, (float(paper[game][row]), float(paper[game]["Random"]))
+        )
+        for game in GAMES
+    ]
+    return Finding(rule, tuple(counts), _bench_scores(evidence, algorithm))
+
+
+def _plays_game(evidence: Evidence, game: str, algorithm: str, paper: tuple[float, float]) -> Count:
+    theirs, random = paper
+    group = _group(evidence.paper, game, algorithm)
+    scores = evaluated(group) if group else np.empty(0)
+    if group is None or not len(scores):
+        return Count(game, Judgement.TOO_SMALL)
+    share = (scores - random) / (theirs - random)
+    between = mean_interval(share)
+    return seeds_count(
+        evidence,
+        f"{game}, share of the paper's",
+        [group],
+        value=float(share.mean()),
+        between=between,
+        judgement=at_least(between, LEVEL),
+    )
+
+
+def _bench_scores(evidence: Evidence, algorithm: str) -> str:
+    """Return what the runs of `scale=bench` scored, which is a tenth of the paper's training."""
+    scores = {
+        game: float(found.mean())
+        for game in GAMES
+        if (group := _group(evidence.comparison, game, algorithm)) is not None
+        and len(found := evaluated(group))
+    }
+    if not scores:
+        return ""
+    parts = ", ".join(f"{game} {score:.4g}" for game, score in scores.items())
+    return f"At scale=bench, a twentieth of the paper's steps, the mean scores are: {parts}."
+
+
+def random_row(evidence: Evidence) -> Finding:
+    """C14."""
+    rule = (
+        f"In {EPISODES} episodes of a uniformly random joystick, the 95% interval of the mean"
+        " score holds Table 1's, in each game."
+    )
+    paper, counts = table1(), []
+    for game in GAMES:
+        path = evidence.results / RANDOM / f"{game}.json"
+        content: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        if content.get("episodes", 0) < EPISODES:
+            counts.append(Count(f"{game}, random", Judgement.MISSING))
+            continue
+        between = Interval(*content["return"]["interval95"])
+        judged = _holding(float(paper[game]["Random"]), between)
+        n = f"{content['episodes']} episodes"
+        counts.append(Count(game, judged, float(content["return"]["mean"]), between, n))
+    return Finding(rule, tuple(counts), "The paper does not say how its random player plays.")
+
+
+def _holding(value: float, between: Interval) -> Judgement:
+    """Judge whether an interval holds `value`."""
+    return Judgement.MET if between.low <= value <= between.high else Judgement.NOT_MET
+
+
+def curves_rise(evidence: Evidence) -> Finding:
+    """C15."""
+    rule = (
+        "In each game the score of single path's, and of vine's, last tenth of iterations is above"
+        " that of the first (in the figure's terms, the cost falls), over seeds."
+    )
+    counts = []
+    for game in GAMES:
+        for algorithm in ("single_path", "vine"):
+            group = _group(evidence.comparison, game, algorithm)
+            name = f"{game}, {look(algorithm).label}"
+            if group is None:
+                counts.append(Count(name, Judgement.MISSING))
+                continue
+            rises = np.array([_rise(run) for run in group.complete])
+            between = mean_interval(rises)
+            counts.append(
+                seeds_count(
+                    evidence,
+                    name,
+                    [group],
+                    value=float(rises.mean()),
+                    between=between,
+                    judgement=at_least(between, 0.0),
+                )
+            )
+    return Finding(rule, tuple(counts), "At scale=bench: 100 iterations, where the paper has 500.")
+
+
+def thirty_hours(evidence: Evidence) -> Finding:
+    """C18."""
+    rule = (
+        f"The paper's number of simulated steps takes at most {HOURS:g} hours at the speed of our"
+        " runs: extrapolated, mean and range over the runs of a game."
+    )
+    counts = []
+    for algorithm, steps in PAPER_STEPS.items():
+        groups = [g for game in GAMES if (g := _group(evidence.comparison, game, algorithm))]
+        for group in groups:
+            hours = np.array([steps / speed(run) / 3600 for run in group.complete])
+            ends = Interval(float(hours.min()), float(hours.max()))
+            counts.append(
+                seeds_count(
+                    evidence,
+                    f"{group.runs[0].task}, {look(algorithm).label}",
+                    [group],
+                    value=float(hours.mean()),
+                    between=ends,
+                    judgement=at_most(ends, HOURS),
+                )
+            )
+        if not groups:
+            counts.append(Count(f"a game with {look(algorithm).label}", Judgement.MISSING))
+    return Finding(
+        rule, tuple(counts), "Hours. The paper had 16 cores; ours are in the runs' config.json."
+    )
+
+
+def speed(run: StoredRun) -> float:
+    """Return simulated steps a second of a whole run."""
+    last = run.rows.iloc[-1]
+    return float(last["sim_steps"]) / float(last["wall_s"])
+
+
+def evaluated(group: Group) -> NDArray[np.float64]:
+    """Return the mean score of each complete run's evaluation that has episodes enough."""
+    found = []
+    for run in group.complete:
+        if (path := run.path / EVALUATION).is_file():
+            content = json.loads(path.read_bytes())
+            if content["episodes"] >= EPISODES:
+                found.append(float(content["return"]["mean"]))
+    return np.array(found)
+
+
+def _rise(run: StoredRun) -> float:
+    scores = run.rows["return_mean"].to_numpy(np.float64)
+    tenth = max(1, len(scores) // TENTH)
+    return float(scores[-tenth:].mean() - scores[:tenth].mean())
+
+
+def _group(chosen: Any, game: str, algorithm: str) -> Group | None:
+    """Return an algorithm's seeds on a game, one complete at least."""
+    found = next((c for c in chosen.get(game, ()) if c.group.algorithm == algorithm), None)
+    return found.group if found and found.shown else None

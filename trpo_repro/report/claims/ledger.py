@@ -1,0 +1,155 @@
+"""The ledger: the claims of `paper/claims.csv`, each with its rule, and the table of verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import pandas as pd
+
+from trpo_repro.report.claims import ablated, comparison, games, measured, theory
+from trpo_repro.report.claims.evidence import Evidence
+from trpo_repro.report.claims.verdict import Count, Finding, Judgement, Verdict, sentence
+from trpo_repro.report.table import Table
+
+RULES: Mapping[str, Callable[[Evidence], Finding]] = {
+    "C01": comparison.single_path_solves,
+    "C02": comparison.vine_solves,
+    "C03": comparison.best_solutions,
+    "C04": comparison.natural_gradient_on_the_easier,
+    "C05": comparison.natural_gradient_on_the_larger,
+    "C06": comparison.searches_on_the_larger,
+    "C07": comparison.max_kl_is_slower,
+    "C08": comparison.empirical_fim_is_as_fast,
+    "C09": measured.standing_still,
+    "C10": measured.vine_variance,
+    "C11": measured.common_random_numbers,
+    "C12": games.single_path_plays,
+    "C13": games.vine_plays,
+    "C14": games.random_row,
+    "C15": games.curves_rise,
+    "C16": measured.parameter_counts,
+    "C17": measured.computation_time,
+    "C18": games.thirty_hours,
+    "C19": ablated.line_search,
+    "C20": ablated.ten_iterations_suffice,
+    "C21": measured.cheap_products,
+    "C22": measured.analytic_product,
+    "C23": theory.kl_bound,
+    "C24": theory.monotone_improvement,
+    "C25": theory.small_steps,
+    "C26": theory.lemmas,
+    "C27": comparison.mean_kl_like_max_kl,
+    "C28": ablated.untuned_stepsize,
+}
+NOTES = (
+    "The rules stand in `trpo_repro/report/claims/`, thresholds included. A count is met where all"
+    " of its 95% interval lies on the claim's side of the threshold, not met where all of it lies"
+    " on the other, and not decided otherwise.",
+    "A claim holds where all its counts are met, in part where some are, and does not hold where"
+    " none is. While runs are missing it is not tested yet; where none of its counts is decided, or"
+    " they ask for the paper's scale, it is not tested at this scale.",
+    "The rules were written on 2026-11-21, when single path's runs on the robots, every algorithm's"
+    " on cart-pole, vine's on hopper and the theory's tables were known, and no other result.",
+    "scale=bench: 50K simulated steps an iteration; the paper has 1M on hopper and walker.",
+    "Intervals: Student's t for a mean, Welch's t for a difference, percentile bootstrap over seeds"
+    " for a ratio; measurements say their own in `results/measurements/`. n: seeds (of both, where"
+    " two are compared), unless said.",
+    "The folder of every run behind a verdict is in claims.csv.",
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One claim and what was found.
+
+    Attributes:
+        name: Such as C01.
+        where: Its place in the paper.
+        claim: What the paper says.
+        finding: What the rule found.
+    """
+
+    name: str
+    where: str
+    claim: str
+    finding: Finding
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict."""
+        return self.finding.verdict
+
+
+def claims() -> pd.DataFrame:
+    """Return the paper's claims: `id`, `where`, `claim`, how each is tested, by what evidence."""
+    source = resources.files("trpo_repro.report") / "paper" / "claims.csv"
+    with resources.as_file(source) as path:
+        return pd.read_csv(path, dtype=str)
+
+
+def ledger(evidence: Evidence) -> list[Entry]:
+    """Return every claim with what its rule finds in `evidence`, in the paper's order."""
+    return [
+        Entry(row["id"], row["where"], row["claim"], RULES[row["id"]](evidence))
+        for row in claims().to_dict("records")
+    ]
+
+
+def table(entries: list[Entry]) -> Table:
+    """Return the ledger: for machines one row a count, for a reader one row a claim."""
+    numbers = [_number(entry, count) for entry in entries for count in entry.finding.counts]
+    shown = [_shown(entry) for entry in entries]
+    rules = tuple(f"{entry.name}: {entry.finding.rule}" for entry in entries)
+    return Table("The paper's claims", pd.DataFrame(numbers), pd.DataFrame(shown), (*NOTES, *rules))
+
+
+def summary(entries: list[Entry]) -> str:
+    """Return the verdicts in a few lines of Markdown."""
+    lines = []
+    for verdict in Verdict:
+        names = [entry.name for entry in entries if entry.verdict is verdict]
+        if names:
+            lines.append(f"- **{verdict.capitalize()}** ({len(names)}): {', '.join(names)}.")
+    return "\n".join(lines)
+
+
+def quantity(count: Count) -> str:
+    """Return `2.59 [2.15, 3.03]`, or nothing where nothing was measured."""
+    if count.value is None:
+        return ""
+    ends = f" [{count.between.low:.4g}, {count.between.high:.4g}]" if count.between else ""
+    return f"{count.value:.4g}{ends}"
+
+
+def _number(entry: Entry, count: Count) -> dict[str, object]:
+    low, high = count.between or (None, None)
+    return {
+        "id": entry.name,
+        "where": entry.where,
+        "claim": entry.claim,
+        "verdict": str(entry.verdict),
+        "count": count.name,
+        "judgement": str(count.judgement),
+        "value": count.value,
+        "low": low,
+        "high": high,
+        "n": count.n,
+        "runs": " ".join(count.runs),
+    }
+
+
+def _shown(entry: Entry) -> dict[str, str]:
+    known = [count for count in entry.finding.counts if count.judgement is not Judgement.MISSING]
+    numbers = [f"{count.name} {quantity(count)}" for count in known if count.value is not None]
+    settings = {"/".join(run.split("/")[1:4]) for count in known for run in count.runs}
+    return {
+        "id": entry.name,
+        "the paper says": f"{entry.claim} ({entry.where})",
+        "verdict": str(entry.verdict),
+        "what was found": sentence(entry.finding),
+        "numbers": "; ".join(numbers),
+        "n": ", ".join(dict.fromkeys(count.n for count in known if count.n)),
+        "runs": ", ".join(sorted(settings)),
+    }

@@ -1,0 +1,132 @@
+"""The rules of the claims that measurements or whole tables decide: C09 to C11, C16 to C22."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from trpo_repro.report.claims.ablated import LITTLE_LOST, subsample_scores
+from trpo_repro.report.claims.evidence import Evidence, measured_count
+from trpo_repro.report.claims.verdict import Count, Finding, Judgement, at_most, within
+from trpo_repro.report.paper_table import PAPER_COLUMN, minutes, paper_table
+from trpo_repro.report.statistics import Interval, mean_interval
+from trpo_repro.report.style import look
+
+STANDING = (0.99, 1.01)
+MUCH_LOWER = 0.5
+ABOUT_AS_CHEAP = 1.2
+EQUAL = 1e-4
+COUNTS = {"swimmer": 364, "atari": 33_500}
+"""Tables 2 and 3: the two numbers of parameters that follow from the stated sizes."""
+
+
+def standing_still(evidence: Evidence) -> Finding:
+    """C09."""
+    low, high = STANDING
+    rule = (
+        f"A robot at rest, up for a whole episode, scores {low:g} to {high:g} on hopper and walker."
+    )
+    return Finding(rule, _counts(evidence, "standing", "score", lambda b: within(b, low, high)))
+
+
+def vine_variance(evidence: Evidence) -> Finding:
+    """C10."""
+    rule = (
+        "At the same states and actions of fixed policies, with as many rollouts of the same"
+        f" length, the variance of vine's advantage is at most {MUCH_LOWER:g} of that of single"
+        " path's Q less a baseline."
+    )
+    return Finding(
+        rule,
+        _counts(evidence, "variance", "vine / single path", lambda b: at_most(b, MUCH_LOWER)),
+    )
+
+
+def common_random_numbers(evidence: Evidence) -> Finding:
+    """C11."""
+    rule = (
+        "At the same states and actions of fixed policies, the variance of the differences of Q"
+        " with common random numbers is smaller than without."
+    )
+    return Finding(
+        rule,
+        _counts(evidence, "variance", "with / without", lambda b: at_most(b, 1.0)),
+    )
+
+
+def parameter_counts(evidence: Evidence) -> Finding:
+    """C16."""
+    wanted = ", ".join(f"{task} {count}" for task, count in COUNTS.items())
+    rule = f"The networks have the paper's numbers of parameters: {wanted}."
+    rows = {row["task"]: row for row in evidence.rows("parameters")}
+    counts = []
+    for task, count in COUNTS.items():
+        if task not in rows:
+            counts.append(_missing("parameters"))
+        else:
+            judged = Judgement.MET if rows[task]["value"] == count else Judgement.NOT_MET
+            counts.append(Count(task, judged, float(rows[task]["value"]), n="1 network"))
+    return Finding(rule, tuple(counts))
+
+
+def computation_time(evidence: Evidence) -> Finding:
+    """C17."""
+    rule = (
+        "A whole run at the paper's batch sizes (scale=paper) takes no more minutes than Table 2"
+        " says, for single path and vine on each robot."
+    )
+    paper, counts = paper_table(), []
+    for task in ("swimmer", "hopper", "walker"):
+        for algorithm, column in PAPER_COLUMN.items():
+            of_task = evidence.paper.get(task, ())
+            choice = next((c for c in of_task if c.group.algorithm == algorithm), None)
+            name = f"{task}, {look(algorithm).label}"
+            if choice is None or not choice.shown:
+                counts.append(Count(name, Judgement.TOO_SMALL))
+                continue
+            taken, limit = minutes(choice), float(paper[task][column])
+            ends = mean_interval(taken) or Interval(float(taken.min()), float(taken.max()))
+            judged = at_most(ends, limit)
+            runs = evidence.runs(choice.group)
+            counts.append(Count(name, judged, float(np.mean(taken)), ends, str(len(taken)), runs))
+    remark = "Minutes of wall time, on our machine; the paper does not name its own."
+    return Finding(rule, tuple(counts), remark)
+
+
+def cheap_products(evidence: Evidence) -> Finding:
+    """C21."""
+    rule = (
+        f"Ten Fisher-vector products on 10% of a batch take at most {ABOUT_AS_CHEAP:g} times as"
+        f" long as its gradient; and the score over all iterations is at least {LITTLE_LOST:.0%}"
+        " of that on all states."
+    )
+    times = _counts(
+        evidence, "products", "products / gradient", lambda b: at_most(b, ABOUT_AS_CHEAP)
+    )
+    return Finding(rule, (*times, *subsample_scores(evidence)))
+
+
+def analytic_product(evidence: Evidence) -> Finding:
+    """C22."""
+    rule = (
+        "JᵀMJ v takes less time than differentiating the KL twice, and differs from it by no more"
+        f" than {EQUAL:g} of its length."
+    )
+    times = _counts(evidence, "products", "JᵀMJ / double backward", lambda b: at_most(b, 1.0))
+    values = _counts(evidence, "products", "relative difference", lambda b: at_most(b, EQUAL))
+    return Finding(rule, (*times, *values))
+
+
+def _counts(
+    evidence: Evidence, measurement: str, quantity: str, judge: Callable[[Interval], Judgement]
+) -> tuple[Count, ...]:
+    """Return one count a row of a measurement, or that it is missing."""
+    rows = evidence.rows(measurement, quantity)
+    named = [(row, f"{row['task']}, {quantity}") for row in rows]
+    counts = tuple(measured_count(row, name, judge) for row, name in named)
+    return counts or (_missing(measurement),)
+
+
+def _missing(measurement: str) -> Count:
+    return Count(f"trpo-repro measure {measurement}", Judgement.MISSING)
