@@ -12,7 +12,7 @@ from trpo_repro.algorithms.common import iteration_streams, policy_inputs
 from trpo_repro.cli.compose import run_config
 from trpo_repro.runner.build import build_algorithm, build_sampler
 from trpo_repro.sampling.normaliser import Normaliser
-from trpo_repro.sampling.single_path import _Record
+from trpo_repro.sampling.record import Record
 from trpo_repro.types import Trajectories
 
 OVERRIDES = ("task=space_invaders", "scale=smoke", "task.horizon=60", "threads=1")
@@ -141,7 +141,7 @@ def test_a_group_does_not_hold_its_frames_three_times():
     screen = np.ones((rows, 2080), np.uint8)
 
     def record():
-        record = _Record(lambda states: np.zeros((len(states), 8320), np.uint8))
+        record = Record(lambda states: np.zeros((len(states), 8320), np.uint8))
         for step in range(steps):
             own = (np.zeros((rows, 3), np.int64), np.zeros(rows), np.arange(rows))
             record.add_step(screen.copy(), *own, np.full(rows, step))

@@ -21,7 +21,7 @@ from trpo_repro.errors import (
     SimulationDiverged,
     TrpoError,
 )
-from trpo_repro.runner import loop, progress, run_folder
+from trpo_repro.runner import progress, run_folder, tensorboard
 from trpo_repro.runner.checkpoint import load_arrays, newest_checkpoint
 from trpo_repro.runner.loop import already_complete, execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
@@ -249,7 +249,7 @@ def test_tensorboard_gets_every_number_and_is_closed_also_after_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Board, "made", [], raising=False)
-    monkeypatch.setattr(loop, "_tensorboard_writer", lambda: Board)
+    monkeypatch.setattr(tensorboard, "writer_class", lambda: Board)
     with monkeypatch.context() as patch:
         patch.setattr(CartPole, "step", diverging(700, np.nan))
         with pytest.raises(SimulationDiverged):

@@ -13,8 +13,8 @@ from trpo_repro.cli.compose import run_config
 from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import Forks
 from trpo_repro.runner.build import build_algorithm
+from trpo_repro.sampling.grouping import GAMES as GROUPING
 from trpo_repro.sampling.normaliser import Normaliser
-from trpo_repro.sampling.single_path import GAMES as GROUPING
 from trpo_repro.sampling.single_path import GroupTask
 from trpo_repro.seeding import Streams
 from trpo_repro.tasks import GAMES

@@ -9,8 +9,9 @@ import pytest
 from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
+from trpo_repro.sampling.grouping import MOST_GROUPS, group_count
 from trpo_repro.sampling.normaliser import Normaliser
-from trpo_repro.sampling.single_path import MOST_GROUPS, Sampler, group_count
+from trpo_repro.sampling.single_path import Sampler
 from trpo_repro.seeding import stream
 from trpo_repro.types import ActionSpace, Transition
 

@@ -87,9 +87,9 @@ def no_row_cut() -> None:
 
 
 def no_finite_check() -> None:
-    from trpo_repro.sampling import single_path
+    from trpo_repro.sampling import record
 
-    single_path._Record._check_finite = staticmethod(lambda *args: None)  # type: ignore[assignment]
+    record.Record._check_finite = staticmethod(lambda *args: None)  # type: ignore[assignment]
 
 
 def no_trust_region() -> None:

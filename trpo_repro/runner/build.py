@@ -39,9 +39,10 @@ from trpo_repro.policies.convolutions import Convolutions
 from trpo_repro.policies.policy import Policy
 from trpo_repro.ranks import ALONE, Ranks
 from trpo_repro.sampling.baselines import BASELINES, Baseline
+from trpo_repro.sampling.grouping import GAMES, group_count
 from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
 from trpo_repro.sampling.population import PopulationSampler
-from trpo_repro.sampling.single_path import GAMES, Sampler, group_count
+from trpo_repro.sampling.single_path import Sampler
 from trpo_repro.sampling.vine import Proposal, VineSampler
 from trpo_repro.tasks import make_task
 from trpo_repro.tasks.atari_screen import IMAGE, STACK

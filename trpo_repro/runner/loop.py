@@ -17,11 +17,11 @@ from trpo_repro.config import RunConfig, plain
 from trpo_repro.errors import (
     CheckpointError,
     DiskError,
-    MissingDependency,
     SimulationDiverged,
     TrpoError,
 )
 from trpo_repro.ranks import ALONE, Ranks
+from trpo_repro.runner import tensorboard
 from trpo_repro.runner.agreement import agreed_beginning
 from trpo_repro.runner.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from trpo_repro.runner.continuity import (
@@ -121,7 +121,7 @@ def execute(
         from trpo_repro.runner.build import build_algorithm
 
         # What can fail for want of something fails here, before anything is written.
-        writer = _tensorboard_writer() if config.tensorboard and not ranks.rank else None
+        writer = tensorboard.writer_class() if config.tensorboard and not ranks.rank else None
         algorithm = build_algorithm(config, ranks)
         with ranks.connected():
             if ranks.rank:
@@ -218,7 +218,7 @@ class _Run:
                 self.progress.append(row)
                 self.latest = state
                 self.reporter.row(row)
-                _write_tensorboard(board, row)
+                tensorboard.write_row(board, row)
                 self.requests.check()
                 if time.perf_counter() - last_save >= self.config.checkpoint_seconds:
                     self._save()
@@ -275,26 +275,3 @@ class _Run:
             return nullcontext()
         # The steps from here on, should an earlier process have written some, are void.
         return closing(self.tensorboard(self.folder.tensorboard, purge_step=self.latest.iterations))
-
-
-def _tensorboard_writer() -> Callable[..., Any]:
-    """Return TensorBoard's writer class."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingDependency(
-            "TensorBoard is not installed",
-            where="tensorboard=true",
-            fix="pip install 'trpo-repro[tensorboard]'",
-        ) from error
-    writer: Callable[..., Any] = SummaryWriter
-    return writer
-
-
-def _write_tensorboard(board: Any, row: Row) -> None:
-    """Write every number of `row` against its iteration, where there is a `board`."""
-    if board is None:
-        return
-    for column, value in row.items():
-        if isinstance(value, (int, float)) and column != "iteration":
-            board.add_scalar(column, value, row["iteration"])

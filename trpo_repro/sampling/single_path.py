@@ -14,7 +14,6 @@ of the steps is taken, and finish those that run then.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,58 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.errors import SimulationDiverged
-from trpo_repro.memory import trim
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
+from trpo_repro.sampling.grouping import ANY_TASK, Grouping, group_count, shares
 from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.sampling.record import Record
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Simulator, States, Trajectories
 
 NOISE_STEPS = 64  # control steps whose noise is drawn at once
-ROWS_PER_GROUP = 25  # fewer, and Python's share of a step shows
-MOST_ROWS = 512  # more, and a step's arrays leave the cache
-MOST_GROUPS = 4  # more would be smaller; beyond, cores help the physics of each
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How a batch is cut into groups: a function of the task and the batch, not of the machine.
-
-    Attributes:
-        rows: Simulators of a group, at least.
-        most: Groups of a batch, at most.
-        widest: Simulators of a group, at most: episodes beyond wait for one.
-        square: As many groups as simulators in each, but a power of two of them, which the usual
-            numbers of cores divide.
-    """
-
-    rows: int = ROWS_PER_GROUP
-    most: int = MOST_GROUPS
-    widest: int = MOST_ROWS
-    square: bool = False
-
-    def groups(self, rows: int) -> int:
-        """Return how many groups `rows` simulators make."""
-        if self.square:
-            return int(min(self.most, 2 ** (max(rows, 1).bit_length() - 1 >> 1)))
-        return max(1, min(self.most, rows // self.rows))
-
-
-ANY_TASK = Grouping()
-GAMES = Grouping(most=16, widest=16, square=True)
-"""For emulators, which take far longer over a step than Python does, and 70 ms to start. Of one row
-the network takes half an emulator's time, of eight a seventh for each."""
-
-
-def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
-    """Return how many groups sample a batch of `steps` whose episodes' length is not known."""
-    return grouping.groups(steps // horizon)
-
-
-def shares(total: int, parts: int) -> list[int]:
-    """Cut `total` into `parts` whole numbers that differ by one at most."""
-    return [total // parts + (part < total % parts) for part in range(parts)]
 
 
 @dataclass(frozen=True)
@@ -175,7 +131,7 @@ class Sampler:
         noise_stream = task.streams("noise", task.group)
         picks = task.streams("rollout set", task.group)
         act = self.policy.actor(task.theta, greedy=self.greedy)
-        record = _Record(simulator.observe)
+        record = Record(simulator.observe)
         states = simulator.reset(plan.start(plan.rows, running=np.zeros(0, np.int64)), resets)
         episode = np.arange(len(states))
         age = np.zeros(len(states), np.int64)
@@ -288,95 +244,3 @@ class _Plan:
         count = int(min(wanted, self.episodes - self.started))
         self.started += count
         return count
-
-
-class _Record:
-    """Collects steps as they come, side by side, and hands them out episode by episode."""
-
-    def __init__(self, observe: Callable[[States], NDArray[Any]]) -> None:
-        self._observe = observe
-        self._observations: list[NDArray[Any]] = []
-        self._steps: list[tuple[NDArray[Any], ...]] = []
-        self._ends: list[tuple[NDArray[Any], ...]] = []
-
-    def add_step(self, observations: NDArray[Any], *columns: NDArray[Any]) -> None:
-        """Note observations, actions, rewards, episode, age and maybe states, (n, …) each."""
-        self._observations.append(observations)
-        self._steps.append(columns)
-
-    def add_ends(
-        self,
-        rows: NDArray[np.int64],
-        episode: NDArray[np.int64],
-        age: NDArray[np.int64],
-        terminated: NDArray[np.bool_],
-        states: States,
-    ) -> None:
-        """Note how the episodes in `rows` ended, and in which of all `states`."""
-        final = states[rows]
-        observed = self._observe(final)
-        self._ends.append((episode[rows], age[rows], terminated[rows], observed, final))
-
-    def trajectories(self, episodes: int) -> Trajectories:
-        """Put every step behind its predecessor of the same episode."""
-        columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
-        actions, rewards, episode, age = columns[:4]
-        self._check_finite(self._observations, rewards, episode, age)
-        ended, lengths, terminated, final, states = map(
-            np.concatenate, zip(*self._ends, strict=True)
-        )
-        self._check_finite([final], np.zeros(len(final)), ended, lengths)
-        order = np.argsort(ended)
-        assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
-        lengths = lengths[order]
-        place = (np.cumsum(lengths) - lengths)[episode] + age
-
-        def sort(values: NDArray[Any]) -> NDArray[Any]:
-            result = np.empty_like(values)
-            result[place] = values
-            return result
-
-        return Trajectories(
-            observations=self._sorted_observations(place),
-            actions=sort(actions),
-            rewards=sort(rewards),
-            lengths=lengths,
-            terminated=terminated[order],
-            final_observations=final[order],
-            final_states=states[order],
-            states=sort(columns[4]) if len(columns) > 4 else None,
-        )
-
-    def _sorted_observations(self, place: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the observations, row i of all at `place[i]`; each step is forgotten at once.
-
-        They are most of a batch, which is not to be there twice.
-        """
-        first = self._observations[0]
-        result = np.empty((len(place), *first.shape[1:]), first.dtype)
-        begin = 0
-        for step, rows in enumerate(self._observations):
-            result[place[begin : begin + len(rows)]] = rows
-            begin += len(rows)
-            self._observations[step] = result[:0]
-        trim()
-        return result
-
-    @staticmethod
-    def _check_finite(
-        observations: list[NDArray[Any]],
-        rewards: NDArray[Any],
-        episode: NDArray[np.int64],
-        age: NDArray[np.int64],
-    ) -> None:
-        """Raise SimulationDiverged at the first number that is none."""
-        good = np.isfinite(rewards)
-        if np.issubdtype(observations[0].dtype, np.floating):  # pixels are always numbers
-            good &= np.concatenate([np.isfinite(rows).all(axis=1) for rows in observations])
-        if not good.all():
-            row = int(np.flatnonzero(~good)[0])
-            raise SimulationDiverged(
-                "the simulation gave a reward or observation that is not finite",
-                where=f"episode {episode[row]} of its group, step {age[row]}",
-                fix="use a smaller task.timestep",
-            )

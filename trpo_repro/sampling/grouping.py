@@ -1,0 +1,49 @@
+"""How a batch is cut into groups of simulators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROWS_PER_GROUP = 25  # fewer, and Python's share of a step shows
+MOST_ROWS = 512  # more, and a step's arrays leave the cache
+MOST_GROUPS = 4  # more would be smaller; beyond, cores help the physics of each
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How a batch is cut into groups: a function of the task and the batch, not of the machine.
+
+    Attributes:
+        rows: Simulators of a group, at least.
+        most: Groups of a batch, at most.
+        widest: Simulators of a group, at most: episodes beyond wait for one.
+        square: As many groups as simulators in each, but a power of two of them, which the usual
+            numbers of cores divide.
+    """
+
+    rows: int = ROWS_PER_GROUP
+    most: int = MOST_GROUPS
+    widest: int = MOST_ROWS
+    square: bool = False
+
+    def groups(self, rows: int) -> int:
+        """Return how many groups `rows` simulators make."""
+        if self.square:
+            return int(min(self.most, 2 ** (max(rows, 1).bit_length() - 1 >> 1)))
+        return max(1, min(self.most, rows // self.rows))
+
+
+ANY_TASK = Grouping()
+GAMES = Grouping(most=16, widest=16, square=True)
+"""For emulators, which take far longer over a step than Python does, and 70 ms to start. Of one row
+the network takes half an emulator's time, of eight a seventh for each."""
+
+
+def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
+    """Return how many groups sample a batch of `steps` whose episodes' length is not known."""
+    return grouping.groups(steps // horizon)
+
+
+def shares(total: int, parts: int) -> list[int]:
+    """Cut `total` into `parts` whole numbers that differ by one at most."""
+    return [total // parts + (part < total % parts) for part in range(parts)]

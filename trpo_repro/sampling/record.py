@@ -1,0 +1,105 @@
+"""The steps of a group as they come, and as whole episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trpo_repro.errors import SimulationDiverged
+from trpo_repro.memory import trim
+from trpo_repro.types import States, Trajectories
+
+
+class Record:
+    """Collects steps as they come, side by side, and hands them out episode by episode."""
+
+    def __init__(self, observe: Callable[[States], NDArray[Any]]) -> None:
+        self._observe = observe
+        self._observations: list[NDArray[Any]] = []
+        self._steps: list[tuple[NDArray[Any], ...]] = []
+        self._ends: list[tuple[NDArray[Any], ...]] = []
+
+    def add_step(self, observations: NDArray[Any], *columns: NDArray[Any]) -> None:
+        """Note observations, actions, rewards, episode, age and maybe states, (n, …) each."""
+        self._observations.append(observations)
+        self._steps.append(columns)
+
+    def add_ends(
+        self,
+        rows: NDArray[np.int64],
+        episode: NDArray[np.int64],
+        age: NDArray[np.int64],
+        terminated: NDArray[np.bool_],
+        states: States,
+    ) -> None:
+        """Note how the episodes in `rows` ended, and in which of all `states`."""
+        final = states[rows]
+        observed = self._observe(final)
+        self._ends.append((episode[rows], age[rows], terminated[rows], observed, final))
+
+    def trajectories(self, episodes: int) -> Trajectories:
+        """Put every step behind its predecessor of the same episode."""
+        columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
+        actions, rewards, episode, age = columns[:4]
+        self._check_finite(self._observations, rewards, episode, age)
+        ended, lengths, terminated, final, states = map(
+            np.concatenate, zip(*self._ends, strict=True)
+        )
+        self._check_finite([final], np.zeros(len(final)), ended, lengths)
+        order = np.argsort(ended)
+        assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
+        lengths = lengths[order]
+        place = (np.cumsum(lengths) - lengths)[episode] + age
+
+        def sort(values: NDArray[Any]) -> NDArray[Any]:
+            result = np.empty_like(values)
+            result[place] = values
+            return result
+
+        return Trajectories(
+            observations=self._sorted_observations(place),
+            actions=sort(actions),
+            rewards=sort(rewards),
+            lengths=lengths,
+            terminated=terminated[order],
+            final_observations=final[order],
+            final_states=states[order],
+            states=sort(columns[4]) if len(columns) > 4 else None,
+        )
+
+    def _sorted_observations(self, place: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the observations, row i of all at `place[i]`; each step is forgotten at once.
+
+        They are most of a batch, which is not to be there twice.
+        """
+        first = self._observations[0]
+        result = np.empty((len(place), *first.shape[1:]), first.dtype)
+        begin = 0
+        for step, rows in enumerate(self._observations):
+            result[place[begin : begin + len(rows)]] = rows
+            begin += len(rows)
+            self._observations[step] = result[:0]
+        trim()
+        return result
+
+    @staticmethod
+    def _check_finite(
+        observations: list[NDArray[Any]],
+        rewards: NDArray[Any],
+        episode: NDArray[np.int64],
+        age: NDArray[np.int64],
+    ) -> None:
+        """Raise SimulationDiverged at the first number that is none."""
+        good = np.isfinite(rewards)
+        if np.issubdtype(observations[0].dtype, np.floating):  # pixels are always numbers
+            good &= np.concatenate([np.isfinite(rows).all(axis=1) for rows in observations])
+        if not good.all():
+            row = int(np.flatnonzero(~good)[0])
+            raise SimulationDiverged(
+                "the simulation gave a reward or observation that is not finite",
+                where=f"episode {episode[row]} of its group, step {age[row]}",
+                fix="use a smaller task.timestep",
+            )
