@@ -41,7 +41,8 @@ def test_a_game_s_pictures_are_the_emulator_s_own(
     assert (code, err) == (0, "")
     path = folder.path / "video.gif"
     assert str(path) in out
-    assert Image.open(path).n_frames > 5
+    with Image.open(path) as picture:
+        assert picture.n_frames > 5
 
 
 def test_a_task_without_pictures_is_refused(

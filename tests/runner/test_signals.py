@@ -103,10 +103,18 @@ def test_every_signal_ends_with_75_within_seconds(number: signal.Signals, tmp_pa
 
 
 @pytest.mark.slow
-def test_run_whose_sweep_has_died_saves_and_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begins_with", [signal.SIG_DFL, signal.SIG_IGN], ids=["plain", "nohup"])
+def test_run_whose_sweep_has_died_saves_and_ends(
+    tmp_path: Path, begins_with: signal.Handlers
+) -> None:
     somebody_else = str(os.getppid())  # the run finds that this is not its parent
     env = environment(**{PARENT: somebody_else})
-    with start("run", *SMALL, "iterations=5000", cwd=tmp_path, env=env) as process:
+    before = signal.signal(signal.SIGHUP, begins_with)  # the run inherits what is ignored
+    try:
+        process = start("run", *SMALL, "iterations=5000", cwd=tmp_path, env=env)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with process:
         process.communicate(timeout=60)
     # Before the program has taken over the signal, the system's own answer to it is fine.
     assert process.returncode in (75, -signal.SIGHUP)

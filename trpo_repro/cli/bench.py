@@ -105,7 +105,7 @@ def plan(setup: Setup) -> Plan:
         "algorithms": partial(other_algorithms, setup),
         "ranks-bench": partial(ranks_against_threads, "hopper", small, rounds),
         "ranks-paper": partial(ranks_against_threads, "hopper", large, rounds),
-        "games": partial(games.single_path, setup),
+        "single-games": partial(games.single_path, setup),
         "vine-games": partial(games.vine, setup),
         "sb3": partial(sb3.against_sb3, run_config, setup.rival_steps),
     }

@@ -105,8 +105,9 @@ def follow_parent() -> None:
         return
 
     def watch() -> None:
-        while os.getppid() == int(parent):
+        while True:  # again and again: a process that is starting may still ignore it (nohup)
+            if os.getppid() != int(parent):
+                os.kill(os.getpid(), signal.SIGHUP)
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        os.kill(os.getpid(), signal.SIGHUP)
 
     threading.Thread(target=watch, daemon=True).start()
