@@ -199,6 +199,25 @@ def test_sweep_whose_driver_is_killed_goes_on_with_what_is_missing(
 
 
 @pytest.mark.slow
+def test_workers_that_wait_for_their_first_job_end_with_a_driver_that_is_killed(
+    tmp_path: Path,
+) -> None:
+    experiment(tmp_path, TINY, 2)
+    with start("sweep", "six", *LAUNCHERS["joblib"], cwd=tmp_path) as process:
+        driver = psutil.Process(process.pid)
+
+        def workers() -> list[psutil.Process]:
+            return [p for p in driver.children() if "LokyProcess" in " ".join(p.cmdline())]
+
+        wait_until(lambda: len(workers()) == 2, "both workers")
+        time.sleep(0.5)  # the guard has seen them; they still import what they need
+        below = driver.children(recursive=True)
+        process.kill()
+        process.communicate(timeout=60)
+    wait_until(lambda: not any(child.is_running() for child in below), "the end of all", seconds=20)
+
+
+@pytest.mark.slow
 def test_settings_edited_while_a_sweep_runs_change_none_of_its_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,6 @@ file that every job looks for; so that works wherever a launcher put them.
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import signal
@@ -17,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from trpo_repro.cli.compose import CONF, config_folder, over_plugins, snapshot
+from trpo_repro.cli.guard import guarded
 from trpo_repro.cli.reporter import say
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.run_folder import creation_error
@@ -118,11 +119,14 @@ def _launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[s
             task_function=job,
             config=config,
         )
-        if type(launcher).__module__.startswith("hydra_plugins.hydra_submitit_launcher"):
+        plugin = type(launcher).__module__
+        if plugin.startswith("hydra_plugins.hydra_submitit_launcher"):
             from trpo_repro.cli import submitit_jobs  # only where it is installed
 
             return submitit_jobs.launch(launcher, jobs, lambda how: Ended(1, how))
-        returns = launcher.launch([list(line) for line in jobs], initial_job_idx=0)
+        joblib = plugin.startswith("hydra_plugins.hydra_joblib_launcher")
+        with guarded() if joblib else nullcontext():
+            returns = launcher.launch([list(line) for line in jobs], initial_job_idx=0)
     except HydraException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     except OSError as error:  # Hydra's own folder is the first thing that a sweep writes
@@ -132,23 +136,10 @@ def _launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[s
     return [ended.return_value for ended in returns]
 
 
-@functools.cache
-def _serve(driver: int) -> None:
-    """Prepare this process, the first time that `driver` calls a job here, if it is a worker of it.
-
-    A worker ignores Ctrl-C, which reaches the driver too, and does not outlive it.
-    """
-    if os.getppid() != driver:
-        return  # the driver itself, or a worker whose end is its launcher's business
-    if threading.current_thread() is threading.main_thread():
+def _leave_ctrl_c_to(driver: int) -> None:
+    """Ignore Ctrl-C if this process is a worker of `driver`, which it reaches too."""
+    if os.getppid() == driver and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == driver:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -176,7 +167,7 @@ class Job:
     def __call__(self, config: DictConfig) -> Ended:
         """Run the job's overrides."""
         overrides = list(HydraConfig.get().overrides.task)
-        _serve(self.driver)
+        _leave_ctrl_c_to(self.driver)
         if self._unwanted():
             return Ended(RESUMABLE, "not started: asked to stop")
         if not self.quiet:
