@@ -3,6 +3,7 @@ import pytest
 import torch
 from tiny_mdp import TinyMdp
 
+from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.normaliser import Normaliser
@@ -162,6 +163,27 @@ def test_q_values_are_the_discounted_rewards_of_a_plain_loop():
             assert rollouts.q_values[n, k] == pytest.approx(total, rel=1e-6)
             expected_tail = 0.0 if ended[0] else 0.99**12
             assert rollouts.tail_weights[n, k] == pytest.approx(expected_tail)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_number_that_is_none_is_placed_by_rollout_state_and_step(number, monkeypatch):
+    simulator, policy, theta = cartpole(std=0.1)
+    plain, calls = type(simulator).step, 0
+
+    def step(self, states, actions):
+        nonlocal calls
+        calls += 1
+        after = plain(self, states, actions)
+        if calls == 4:
+            after.rewards[5] = number
+        return after
+
+    monkeypatch.setattr(type(simulator), "step", step)
+    states = simulator.reset(3, np.random.default_rng(4))
+    with pytest.raises(SimulationDiverged, match="rollout 1 from state 2 of its group, step 3"):
+        vine(simulator, policy, branches=2, length=12).rollouts(
+            theta.numpy(), Normaliser.identity(4), streams, states=states
+        )
 
 
 def test_threads_do_not_move_a_bit():

@@ -179,7 +179,6 @@ class _Group:
         for branch in self._waves():
             self._wave(branch)
         shape = (self.count, self.branches)
-        self._check_finite()
         return Rollouts(
             self.observations,
             self.first_actions.reshape(*shape, self.first_actions.shape[1]),
@@ -212,6 +211,8 @@ class _Group:
         actions = self.first_actions[branch]
         for step in range(sampler.rollout_length):
             states, rewards, terminated = simulator.step(states, actions)
+            observations = simulator.observe(states)
+            self._check_finite(branch, step, rewards, observations)
             if sampler.reward_bound < math.inf:
                 rewards = np.clip(rewards, -sampler.reward_bound, sampler.reward_bound)
             self.q_values[branch] += sampler.discount**step * rewards
@@ -219,18 +220,18 @@ class _Group:
             last = step == sampler.rollout_length - 1
             if last or terminated.any():
                 ended = terminated | last
-                self._finish(branch[ended], states[ended], terminated[ended])
+                self._finish(branch[ended], observations[ended], terminated[ended])
                 branch, states = branch[~ended], states[~ended]
                 if not len(branch):
                     return
-            observed = self.normaliser(simulator.observe(states))
-            actions = self.act(observed, self.noise[branch, step])
+                observations = observations[~ended]
+            actions = self.act(self.normaliser(observations), self.noise[branch, step])
 
     def _finish(
-        self, branch: NDArray[np.int64], states: States, terminated: NDArray[np.bool_]
+        self, branch: NDArray[np.int64], observations: NDArray[Any], terminated: NDArray[np.bool_]
     ) -> None:
         """Note where these branches ended."""
-        self.final[branch] = self.sampler.simulator.observe(states)
+        self.final[branch] = observations
         cut = self.sampler.discount ** self.lengths[branch]
         self.tails[branch] = np.where(terminated, 0.0, cut)
 
@@ -247,13 +248,14 @@ class _Group:
         columns = [rng.integers(size, size=self.count * self.branches) for size in space.sizes]
         return np.stack(columns, axis=1)
 
-    def _check_finite(self) -> None:
-        """Raise SimulationDiverged if any rollout met a number that is none."""
-        good = np.isfinite(self.q_values) & np.isfinite(self.final).all(axis=1)
-        if not good.all():
-            branch = int(np.flatnonzero(~good)[0])
+    def _check_finite(self, branch: NDArray[np.int64], step: int, *numbers: NDArray[Any]) -> None:
+        """Raise SimulationDiverged if any of these branches met a number that is none."""
+        good = [np.isfinite(n).reshape(len(branch), -1).all(axis=1) for n in numbers]
+        if not np.all(good):
+            first = int(branch[~np.all(good, axis=0)][0])
             raise SimulationDiverged(
                 "the simulation gave a reward or observation that is not finite",
-                where=f"rollout {branch % self.branches} from state {branch // self.branches}",
+                where=f"rollout {first % self.branches} from state {first // self.branches} of its "
+                f"group, step {step}",
                 fix="use a smaller task.timestep",
             )
