@@ -116,7 +116,9 @@ def rows_of(folder: RunFolder) -> list[dict[str, str]]:
 
 def row_count(results: Path) -> int:
     """Return how many whole rows the run under `results` has written; 0 without a run."""
-    return sum(max(0, p.read_bytes().count(b"\n") - 1) for p in results.rglob("progress.csv"))
+    # os.walk passes over a folder that a sweep renames meanwhile, where rglob would raise.
+    found = [Path(top, "progress.csv") for top, _, names in os.walk(results)]
+    return sum(max(0, p.read_bytes().count(b"\n") - 1) for p in found if p.exists())
 
 
 def essence(folder: RunFolder) -> tuple[str, list[dict[str, str]]]:

@@ -210,7 +210,6 @@ def test_workers_that_wait_for_their_first_job_end_with_a_driver_that_is_killed(
             return [p for p in driver.children() if "LokyProcess" in " ".join(p.cmdline())]
 
         wait_until(lambda: len(workers()) == 2, "both workers")
-        time.sleep(0.5)  # the guard has seen them; they still import what they need
         below = driver.children(recursive=True)
         process.kill()
         process.communicate(timeout=60)

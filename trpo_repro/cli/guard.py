@@ -15,33 +15,36 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-SECONDS_BETWEEN_LOOKS = 0.2
+SWEEP = "TRPO_REPRO_SWEEP"
+"""Environment variable by which the workers of a driver are known."""
+LOOKS, SECONDS_BETWEEN_LOOKS = 20, 0.2  # a worker that was just being started shows late
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Let no child of this process outlive it, should it be killed within the block."""
+    """Let no worker that is started within the block outlive this process, should it be killed."""
+    os.environ[SWEEP] = sweep = f"{os.getpid()}-{time.time_ns()}"
     # In a session of its own: a terminal's Ctrl-C is not for it.
-    command = [sys.executable, "-m", "trpo_repro.cli.guard"]
-    guard = subprocess.Popen(command, start_new_session=True)
-    try:
-        yield
-    finally:
-        guard.kill()
-        guard.wait()
+    command = [sys.executable, "-m", "trpo_repro.cli.guard", sweep]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()
+            del os.environ[SWEEP]
 
 
-def main() -> None:
-    """Remember the children of the process that started this one; end them when it is gone."""
-    driver, known = os.getppid(), set[psutil.Process]()
-    while os.getppid() == driver:
-        with suppress(psutil.NoSuchProcess):
-            known.update(psutil.Process(driver).children())
+def main(sweep: str) -> None:
+    """Wait for the end of the driver, which closes this process's input; then end its workers."""
+    sys.stdin.buffer.read()
+    for _ in range(LOOKS):
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # ended meanwhile, or another user's
+                ours = process.environ().get(SWEEP) == sweep
+                if ours and "popen_loky" in " ".join(process.cmdline()):
+                    process.kill()
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    for child in known - {psutil.Process()}:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
