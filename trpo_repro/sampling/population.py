@@ -15,9 +15,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
+from trpo_repro.sampling.finite import require_finite
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Floats, Simulator, States
@@ -27,6 +27,8 @@ ROWS_PER_GROUP = 25
 MOST_SIMULATORS = 4  # of one member
 EPISODES = 2  # full ones that a simulator's part of a share holds at least, where there are several
 MOST_GROUPS = 8
+
+PLACE = "member {} of its group, step {}"
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,7 @@ class PopulationSampler:
             states, rewards, terminated = simulator.step(states, actions)
             seen.append(observations)
             ledger.add(seat, rewards)
-            if not (np.isfinite(rewards).all() and np.isfinite(observations).all()):
-                raise _diverged(rewards, observations, seat // each, age)
+            require_finite(rewards, [observations], PLACE, seat // each, age)
             age += 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
@@ -161,22 +162,6 @@ class PopulationTask:
     streams: Streams
     group: int
     share: float
-
-
-def _diverged(
-    rewards: Floats,
-    observations: NDArray[np.float32],
-    member: NDArray[np.int64],
-    age: NDArray[np.int64],
-) -> SimulationDiverged:
-    """Return the error that names the first simulator whose numbers are none."""
-    good = np.isfinite(rewards) & np.isfinite(observations).all(axis=1)
-    row = int(np.flatnonzero(~good)[0])
-    return SimulationDiverged(
-        "the simulation gave a reward or observation that is not finite",
-        where=f"member {member[row]} of its group, step {age[row]}",
-        fix="use a smaller task.timestep",
-    )
 
 
 class _Ledger:

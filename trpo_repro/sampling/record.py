@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.errors import SimulationDiverged
 from trpo_repro.memory import trim
+from trpo_repro.sampling.finite import require_finite
 from trpo_repro.types import States, Trajectories
+
+PLACE = "episode {} of its group, step {}"
 
 
 class Record:
@@ -44,11 +46,11 @@ class Record:
         """Put every step behind its predecessor of the same episode."""
         columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
         actions, rewards, episode, age = columns[:4]
-        self._check_finite(self._observations, rewards, episode, age)
+        require_finite(rewards, self._observations, PLACE, episode, age)
         ended, lengths, terminated, final, states = map(
             np.concatenate, zip(*self._ends, strict=True)
         )
-        self._check_finite([final], np.zeros(len(final)), ended, lengths)
+        require_finite(np.zeros(len(final)), [final], PLACE, ended, lengths)
         order = np.argsort(ended)
         assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
         lengths = lengths[order]
@@ -84,22 +86,3 @@ class Record:
             self._observations[step] = result[:0]
         trim()
         return result
-
-    @staticmethod
-    def _check_finite(
-        observations: list[NDArray[Any]],
-        rewards: NDArray[Any],
-        episode: NDArray[np.int64],
-        age: NDArray[np.int64],
-    ) -> None:
-        """Raise SimulationDiverged at the first number that is none."""
-        good = np.isfinite(rewards)
-        if np.issubdtype(observations[0].dtype, np.floating):  # pixels are always numbers
-            good &= np.concatenate([np.isfinite(rows).all(axis=1) for rows in observations])
-        if not good.all():
-            row = int(np.flatnonzero(~good)[0])
-            raise SimulationDiverged(
-                "the simulation gave a reward or observation that is not finite",
-                where=f"episode {episode[row]} of its group, step {age[row]}",
-                fix="use a smaller task.timestep",
-            )

@@ -17,15 +17,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
+from trpo_repro.sampling.finite import require_finite
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Floats, Simulator, States
 
 ROWS = 512  # rollouts that one group steps together
 STATES_PER_GROUP = 16
+PLACE = "rollout {} from state {} of its group, step {}"
 MOST_GROUPS = 4
 
 Proposal = Literal["policy", "uniform", "all"]
@@ -212,7 +213,8 @@ class _Group:
         for step in range(sampler.rollout_length):
             states, rewards, terminated = simulator.step(states, actions)
             observations = simulator.observe(states)
-            self._check_finite(branch, step, rewards, observations)
+            state, number = np.divmod(branch, self.branches)
+            require_finite(rewards, [observations], PLACE, number, state, self.lengths[branch])
             if sampler.reward_bound < math.inf:
                 rewards = np.clip(rewards, -sampler.reward_bound, sampler.reward_bound)
             self.q_values[branch] += sampler.discount**step * rewards
@@ -247,15 +249,3 @@ class _Group:
             return np.tile(grid, (self.count, 1))
         columns = [rng.integers(size, size=self.count * self.branches) for size in space.sizes]
         return np.stack(columns, axis=1)
-
-    def _check_finite(self, branch: NDArray[np.int64], step: int, *numbers: NDArray[Any]) -> None:
-        """Raise SimulationDiverged if any of these branches met a number that is none."""
-        good = [np.isfinite(n).reshape(len(branch), -1).all(axis=1) for n in numbers]
-        if not np.all(good):
-            first = int(branch[~np.all(good, axis=0)][0])
-            raise SimulationDiverged(
-                "the simulation gave a reward or observation that is not finite",
-                where=f"rollout {first % self.branches} from state {first // self.branches} of its "
-                f"group, step {step}",
-                fix="use a smaller task.timestep",
-            )

@@ -1,0 +1,44 @@
+"""Diverged physics are an error that names its place, never a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trpo_repro.errors import SimulationDiverged
+from trpo_repro.types import Floats
+
+
+def require_finite(
+    rewards: Floats,
+    observations: Sequence[NDArray[Any]],
+    place: str,
+    *columns: NDArray[np.int64],
+) -> None:
+    """Raise if a step gave a reward or an observation that is no number.
+
+    Args:
+        rewards: (n,) of the steps.
+        observations: Arrays whose rows, one array after the other, are those of the steps.
+        place: Says where a step happened, with {} for each of `columns`.
+        columns: (n,) numbers that `place` names.
+
+    Raises:
+        SimulationDiverged: At the first such step.
+    """
+    pixels = np.issubdtype(observations[0].dtype, np.integer)  # which are always numbers
+    seen = () if pixels else observations
+    if all(np.isfinite(values).all() for values in (rewards, *seen)):
+        return
+    good = np.isfinite(rewards)
+    if seen:
+        good &= np.concatenate([np.isfinite(rows).all(axis=1) for rows in seen])
+    row = int(np.flatnonzero(~good)[0])
+    raise SimulationDiverged(
+        "the simulation gave a reward or observation that is not finite",
+        where=place.format(*(column[row] for column in columns)),
+        fix="use a smaller task.timestep",
+    )
