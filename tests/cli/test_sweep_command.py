@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -61,6 +62,30 @@ def test_sweep_in_which_a_run_fails_completes_the_others_and_exits_1(tmp_path: P
     assert said[0].startswith("error: the results folder is not a folder")
     assert said[1:] == [f"failed: trpo-repro run {' '.join(TINY)} seed=0"]
     assert read_json(folders(tmp_path / "results")["seed1"].status)["state"] == "done"
+
+
+def test_dry_run_counts_the_hours_by_runs_of_the_same_task_and_algorithm(tmp_path: Path) -> None:
+    """Of what is known, only the like counts: cart-pole says nothing about vine on hopper."""
+    experiment = tmp_path / "two.yaml"
+    experiment.write_text(
+        "common: {seed: [0, 1], iterations: 4}\n"
+        "cells: [{task: [cartpole, hopper]}, {task: hopper, algo: vine, steps_per_iter: 1000}]\n"
+    )
+    words = (str(experiment), "scale=bench", "threads=1")
+    asked = trpo("sweep", *words, "--dry-run", cwd=tmp_path)
+    assert "unknown (no run is done yet)" in asked.stdout
+    for task, seconds in (("cartpole", 1.0), ("hopper", 7200.0)):
+        settings = (f"task={task}", "scale=bench", "iterations=4")
+        config = config_in(tmp_path / "results", settings, "threads=1", "seed=0")
+        folder = RunFolder.of(config)
+        folder.path.mkdir(parents=True)
+        row = f"4,{4 * config.steps_per_iter},{seconds}"
+        folder.progress.write_text(f"iteration,sim_steps,wall_s\n1,0,0\n2,0,0\n3,0,0\n{row}\n")
+    asked = trpo("sweep", *words, "--dry-run", cwd=tmp_path)
+    # nothing is saved, so all is to do: vine at hopper's pace, a fiftieth as long; cart-pole soon
+    hours = re.search(r"hours.*: ([\d.]+)\n", asked.stdout)
+    assert hours
+    assert float(hours[1]) == pytest.approx(2 * 7200 * (1 + 1 / 50) / 3600, abs=0.05)
 
 
 def test_sweep_with_an_impossible_run_runs_nothing(tmp_path: Path) -> None:

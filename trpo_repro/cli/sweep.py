@@ -7,10 +7,11 @@ import shlex
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.box import SIMPLE
@@ -91,13 +92,12 @@ def experiments_folder() -> Path:
 def estimate(runs: Sequence[SweepRun], todo: Sequence[SweepRun]) -> str:
     """Return how much work is left: runs, steps, hours by like runs, and bytes."""
     steps = sum(left(run) * run.config.steps_per_iter for run in todo)
-    speeds = [speed for run in runs if (speed := steps_per_second(run))]
-    rate = sum(speeds) / len(speeds) if speeds else None
-    hours = f"{steps / rate / 3600:.1f}" if rate else "unknown (no run is done yet)"
+    hours = hours_left(runs, todo)
+    at = "unknown (no run is done yet)" if hours is None else f"{hours:.1f}"
     return (
         f"runs: {len(runs)}, of which to do: {len(todo)}\n"
         f"simulated steps to do: {steps / 1e6:.1f} million\n"
-        f"hours, one run at a time at the speed of those done: {hours}\n"
+        f"hours, one run at a time at the pace of like ones done: {at}\n"
         f"disk: about {len(todo) * BYTES_PER_RUN / 1e6:.1f} MB"
     )
 
@@ -107,8 +107,33 @@ def left(run: SweepRun) -> int:
     return max(0, run.config.iterations - steps_done(run.folder))
 
 
-def steps_per_second(run: SweepRun) -> float | None:
-    """Return a finished run's speed, by the last line of its rows."""
+def hours_left(runs: Sequence[SweepRun], todo: Sequence[SweepRun]) -> float | None:
+    """Return the hours of all that is left; None where no run has a pace yet.
+
+    A run counts with the mean pace of those most like it: of the same task and algorithm, else of
+    the same task, else of all.
+    """
+    paces: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for run in runs:
+        if pace := seconds_per_step(run):
+            for like in _likeness(run):
+                paces[like].append(pace)
+    if not paces:
+        return None
+    seconds = 0.0
+    for run in todo:
+        pace = fmean(next(paces[like] for like in _likeness(run) if like in paces))
+        seconds += left(run) * run.config.steps_per_iter * pace
+    return seconds / 3600
+
+
+def _likeness(run: SweepRun) -> tuple[tuple[str, ...], ...]:
+    task = run.config.task.name
+    return (task, run.config.algo.name), (task,), ()
+
+
+def seconds_per_step(run: SweepRun) -> float | None:
+    """Return a run's wall time per simulated step, by the last of its rows."""
     if not run.folder.progress.exists():
         return None
     lines = run.folder.progress.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -116,9 +141,9 @@ def steps_per_second(run: SweepRun) -> float | None:
         return None
     row = dict(zip(lines[0].split(","), lines[-1].split(","), strict=False))
     try:
-        return float(row["sim_steps"]) / float(row["wall_s"])
+        return float(row["wall_s"]) / float(row["sim_steps"])
     except (KeyError, ValueError, ZeroDivisionError):
-        return None  # a row cut short by a kill tells no speed
+        return None  # a row cut short by a kill tells no pace
 
 
 def write_manifest(
