@@ -14,17 +14,9 @@ from omegaconf import OmegaConf
 
 from trpo_repro.checking import suggestion
 from trpo_repro.cli.compose import config_folder, groups
-from trpo_repro.config import (
-    ALGORITHM_CONFIGS,
-    ALGORITHM_TASKS,
-    TASK_CONFIGS,
-    RunConfig,
-    later_settings,
-    parse,
-    plain,
-    science_hash,
-)
+from trpo_repro.config import RunConfig, parse, plain, science_hash
 from trpo_repro.errors import ConfigError
+from trpo_repro.settings import ALGORITHM_CONFIGS, ALGORITHM_TASKS, TASK_CONFIGS, later_settings
 from trpo_repro.tasks import GAMES
 
 PAIRS = [(task, algo) for algo, tasks in ALGORITHM_TASKS.items() for task in tasks]

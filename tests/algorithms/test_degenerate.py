@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from cli_helpers import SilentReporter, config_in, rows_of
 
-from trpo_repro.config import ALGORITHM_TASKS
 from trpo_repro.errors import SimulationDiverged
 from trpo_repro.optim.step import Outcome
 from trpo_repro.runner.checkpoint import load_arrays, newest_checkpoint
 from trpo_repro.runner.evaluation import play, stored_config
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.settings import ALGORITHM_TASKS
 from trpo_repro.tasks.cartpole import CartPole
 from trpo_repro.tasks.gymnasium_task import GymnasiumTask
 from trpo_repro.types import Transition

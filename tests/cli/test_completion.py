@@ -15,7 +15,8 @@ from trpo_repro.cli.comments import comments
 from trpo_repro.cli.completion import complete_override, settings
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.list import settings as listed
-from trpo_repro.config import ALGORITHM_TASKS, plain
+from trpo_repro.config import plain
+from trpo_repro.settings import ALGORITHM_TASKS
 
 BASH = shutil.which("bash")
 ANSWER = """

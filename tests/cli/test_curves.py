@@ -10,10 +10,10 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from stored_runs import outcome, written
 
-from trpo_repro.config import ALGORITHM_CONFIGS
 from trpo_repro.report.curves import draw
 from trpo_repro.report.runs import collect
 from trpo_repro.report.style import FORMATS, LOOKS, our_style
+from trpo_repro.settings import ALGORITHM_CONFIGS
 
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-", "svg": b"<?xml"}
 

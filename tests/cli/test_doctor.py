@@ -13,9 +13,9 @@ from stored_runs import outcome
 
 from trpo_repro.cli import doctor
 from trpo_repro.cli.compose import run_config
-from trpo_repro.config import TASK_CONFIGS
 from trpo_repro.runner import health
 from trpo_repro.runner.health import Finding, finding_of
+from trpo_repro.settings import TASK_CONFIGS
 from trpo_repro.tasks import GAMES
 from trpo_repro.tasks.cartpole import CartPole
 from trpo_repro.tasks.emulator import Emulator

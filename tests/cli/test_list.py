@@ -9,8 +9,9 @@ from stored_runs import outcome
 from trpo_repro.cli.comments import comments, headline
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.list import parameter_count, settings
-from trpo_repro.config import ALGORITHM_CONFIGS, ALGORITHM_TASKS, TASK_CONFIGS, plain
+from trpo_repro.config import plain
 from trpo_repro.runner.build import build_sampler
+from trpo_repro.settings import ALGORITHM_CONFIGS, ALGORITHM_TASKS, TASK_CONFIGS
 from trpo_repro.types import ActionSpace
 
 PAIRS = [(task, algo) for algo, tasks in ALGORITHM_TASKS.items() for task in tasks]

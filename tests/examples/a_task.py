@@ -1,6 +1,6 @@
 """A task: many points on a line at a time, pushed towards the origin.
 
-In the project: `tasks/<name>.py`, a line in `tasks/__init__.py`; `config.py` and
+In the project: `tasks/<name>.py`, a line in `tasks/__init__.py`; `settings.py` and
 `conf/task/<name>.yaml` for its settings.
 """
 

@@ -1,6 +1,6 @@
 """An algorithm: natural gradient steps, each of the length that the KL allows, never searched.
 
-In the project: `optim/<name>.py`; `config.py` and `conf/algo/<name>.yaml` for its settings;
+In the project: `optim/<name>.py`; `settings.py` and `conf/algo/<name>.yaml` for its settings;
 `runner/build.py:_update` to make it; `report/style.py` for its colour.
 """
 

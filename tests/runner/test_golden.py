@@ -23,10 +23,10 @@ from cli_helpers import (
     wait_until,
 )
 
-from trpo_repro.config import ALGORITHM_TASKS
 from trpo_repro.runner.checkpoint import newest_checkpoint
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.settings import ALGORITHM_TASKS
 
 HOPPER = ("task=hopper", "steps_per_iter=5000", "task.horizon=100", "iterations=5", "threads=2")
 PONG = ("task=pong", "steps_per_iter=80", "task.horizon=20", "iterations=5", "threads=2")

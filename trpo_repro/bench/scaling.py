@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trpo_repro.bench.iteration import Iteration, iterations
-from trpo_repro.config import AtariTask, RunConfig
+from trpo_repro.config import RunConfig
 from trpo_repro.sampling.grouping import ANY_TASK, GAMES
+from trpo_repro.settings import AtariTask
 
 CORES = (16, 128, 1024)
 RANKS = (1, 2, 4, 8, 16)

@@ -26,13 +26,13 @@ from trpo_repro.bench.scaling import kinds_of, measured, report
 from trpo_repro.bench.update import products_against_gradient
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.sweep import experiments_folder
-from trpo_repro.config import ALGORITHM_TASKS
 from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.health import GAMES
 from trpo_repro.runner.provenance import cpu_model, git_commit
 from trpo_repro.runner.run_folder import write_atomically
 from trpo_repro.runner.sweep import read_experiment
+from trpo_repro.settings import ALGORITHM_TASKS
 
 Plan = dict[str, Callable[[], list[Measurement]]]
 SAMPLING = {"sampling": 0.75}

@@ -22,13 +22,8 @@ import argcomplete
 from argcomplete.completers import DirectoriesCompleter
 
 from trpo_repro.checking import OneOf
-from trpo_repro.config import (
-    ALGORITHM_CONFIGS,
-    ALGORITHM_TASKS,
-    TASK_CONFIGS,
-    RunConfig,
-    policy_config,
-)
+from trpo_repro.config import RunConfig
+from trpo_repro.settings import ALGORITHM_CONFIGS, ALGORITHM_TASKS, TASK_CONFIGS, policy_config
 
 LAUNCHERS = ("basic", "joblib", "submitit_local", "submitit_slurm", "ray")
 DEFAULTS = {"task": "cartpole", "algo": "single_path"}

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from trpo_repro.config import TASK_CONFIGS
 from trpo_repro.errors import MissingDependency
 from trpo_repro.runner import health
 from trpo_repro.runner.health import Finding, finding_of
+from trpo_repro.settings import TASK_CONFIGS
 
 
 def main(options: argparse.Namespace) -> int:

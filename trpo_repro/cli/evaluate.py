@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.config import AtariTask, RunConfig
+from trpo_repro.config import RunConfig
 from trpo_repro.report.statistics import mean_interval
 from trpo_repro.runner.evaluation import Episodes, play, stored_config
 from trpo_repro.runner.run_folder import RunFolder, write_json
+from trpo_repro.settings import AtariTask
 
 
 def main(options: argparse.Namespace) -> int:

@@ -8,12 +8,13 @@ from typing import Any
 
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.evaluate import summary
-from trpo_repro.config import AtariTask, RunConfig
+from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.games import paper_scores
 from trpo_repro.runner.evaluation import play_at_random
 from trpo_repro.runner.provenance import cpu_model, git_commit, package_version
 from trpo_repro.runner.run_folder import creation_error, write_json
+from trpo_repro.settings import AtariTask
 from trpo_repro.tasks import GAMES
 
 

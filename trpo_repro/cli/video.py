@@ -22,10 +22,10 @@ PALETTE_FRAMES = 16
 def main(options: argparse.Namespace) -> int:
     """Play one episode, write its pictures, print the path."""
     complaint = _graphics()
-    from trpo_repro.config import LocomotionTask
     from trpo_repro.runner.evaluation import stored_config
     from trpo_repro.runner.run_folder import RunFolder, write_atomically
     from trpo_repro.runner.video import record
+    from trpo_repro.settings import LocomotionTask
 
     folder = RunFolder(Path(options.run))
     config = stored_config(folder)

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trpo_repro.config import later_settings, science_hash
+from trpo_repro.config import science_hash
 from trpo_repro.errors import CheckpointError, ConfigError
+from trpo_repro.settings import later_settings
 
 COLUMNS = (
     "iteration",

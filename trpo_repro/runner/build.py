@@ -10,21 +10,7 @@ from trpo_repro.algorithms.adaptive_penalty import AdaptivePenalty
 from trpo_repro.algorithms.black_box import BlackBox, Cem, Cma
 from trpo_repro.algorithms.single_path import SinglePath
 from trpo_repro.algorithms.vine import Vine
-from trpo_repro.config import (
-    AtariTask,
-    CartpoleTask,
-    CemConfig,
-    CmaConfig,
-    KlPenaltyConfig,
-    MaxKlConfig,
-    NaturalGradientConfig,
-    PixelPolicyConfig,
-    PolicyGradientConfig,
-    RunConfig,
-    TrustRegionConfig,
-    VineConfig,
-    simulator_settings,
-)
+from trpo_repro.config import RunConfig, simulator_settings
 from trpo_repro.errors import ConfigError, MissingDependency
 from trpo_repro.optim.cem import CrossEntropy
 from trpo_repro.optim.cma import CovarianceMatrixAdaptation
@@ -44,6 +30,19 @@ from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
 from trpo_repro.sampling.population import PopulationSampler
 from trpo_repro.sampling.single_path import Sampler
 from trpo_repro.sampling.vine import Proposal, VineSampler
+from trpo_repro.settings import (
+    AtariTask,
+    CartpoleTask,
+    CemConfig,
+    CmaConfig,
+    KlPenaltyConfig,
+    MaxKlConfig,
+    NaturalGradientConfig,
+    PixelPolicyConfig,
+    PolicyGradientConfig,
+    TrustRegionConfig,
+    VineConfig,
+)
 from trpo_repro.tasks import make_task
 from trpo_repro.tasks.atari_screen import IMAGE, STACK
 from trpo_repro.types import ActionSpace, Algorithm, Simulator

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.config import AtariTask, RunConfig, later_settings, parse
+from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import CheckpointError, ConfigError
 from trpo_repro.parallel import Forks
 from trpo_repro.runner.build import build_sampler
@@ -19,6 +19,7 @@ from trpo_repro.runner.run_folder import RunFolder, read_json
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.single_path import Sampler
 from trpo_repro.seeding import Streams
+from trpo_repro.settings import AtariTask, later_settings
 from trpo_repro.tasks.locomotion import Locomotion
 from trpo_repro.types import Arrays, Trajectories
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from trpo_repro.config import TaskConfig, simulator_settings
+from trpo_repro.config import simulator_settings
 from trpo_repro.parallel import available_cores
+from trpo_repro.settings import TaskConfig
 
 if TYPE_CHECKING:  # what may be missing here is found by a check, not by an import
     from numpy.typing import NDArray
