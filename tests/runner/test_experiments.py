@@ -13,6 +13,7 @@ from trpo_repro.errors import ConfigError
 from trpo_repro.report.ablations import ABLATIONS, FOLDER
 from trpo_repro.report.groups import settings
 from trpo_repro.runner.sweep import read_experiment
+from trpo_repro.settings import VineConfig
 
 
 def test_what_is_common_holds_in_every_cell_that_does_not_say_otherwise(tmp_path: Path) -> None:
@@ -66,3 +67,14 @@ def test_gymnasium_s_robots_are_run_for_one_and_ten_million_steps() -> None:
     assert {config.steps_per_iter * config.iterations for config in found} == {10**6, 10**7}
     assert len({config.identity() for config in found}) == len(found) == 3 * 2 * 2
     assert len(read_experiment(experiments_folder() / "gym_v5.yaml")) == 5 * len(found)
+
+
+def test_runs_of_the_paper_s_scale_have_the_sizes_of_table_2() -> None:
+    found = configs("paper_scale")
+    names = {(config.task.name, config.algo.name) for config in found}
+    assert names == {(t, a) for t in ("hopper", "walker") for a in ("single_path", "vine")}
+    for config in found:
+        assert (config.steps_per_iter, config.iterations) == (1_000_000, 200)
+        if isinstance(config.algo, VineConfig):
+            assert (config.algo.rollouts_per_state, config.algo.rollout_length) == (4, 100)
+            assert config.algo.trunk_steps == 16 * 1000  # rollouts for sampling times their length
