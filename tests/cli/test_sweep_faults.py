@@ -186,7 +186,8 @@ def test_sweep_whose_driver_is_killed_goes_on_with_what_is_missing(
     finished = {
         path: (path.read_bytes(), path.stat().st_mtime_ns)
         for folder in results.glob("runs/*/*/*/seed*")
-        if read_json(folder / "status.json").get("state") == "done"
+        if (folder / "status.json").exists()  # not where a run was killed before its first word
+        and read_json(folder / "status.json").get("state") == "done"
         for path in folder.rglob("*")
         if path.is_file()
     }
