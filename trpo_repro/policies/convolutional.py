@@ -25,7 +25,7 @@ class ConvNet:
     Mnih et al. (2013), whose preprocessing it follows.
     """
 
-    chunk_rows = 256  # beyond, what lies between the layers leaves the cache
+    chunk_rows = 64  # beyond, what lies between the layers leaves the cache
 
     def __init__(self, convolutions: Convolutions, hidden: Sequence[int], outputs: int) -> None:
         """Fix the layer sizes."""
@@ -53,9 +53,9 @@ class ConvNet:
         pieces = iter(theta.split(self._sizes))
         return [(next(pieces).view(shape), next(pieces)) for shape in self.shapes]
 
-    def images(self, inputs: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return (n, D) pixels as (n, channels, height, width) numbers from 0 to 1."""
-        return inputs.view(-1, *self.convolutions.image).to(dtype).div(WHITE)
+    def images(self, inputs: Tensor) -> Tensor:
+        """Return (n, D) pixels as (n, channels, height, width) ones."""
+        return inputs.view(-1, *self.convolutions.image)
 
     def apply(self, inputs: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
         """Return the outputs of the one layer that these are the parameters of."""
@@ -65,11 +65,8 @@ class ConvNet:
 
     def forward(self, theta: Tensor, inputs: Tensor) -> Tensor:
         """Return the (n, outputs) outputs for (n, D) `inputs`."""
-        return self._forward(self.layers(theta), self.images(inputs, theta.dtype))
-
-    def _forward(self, layers: list[tuple[Tensor, Tensor]], images: Tensor) -> Tensor:
-        (weights, bias), *further = layers
-        outputs = self.apply(images, weights, bias)
+        (weights, bias), *further = self.layers(theta)
+        outputs = self.apply(_scaled(self.images(inputs), theta.dtype), weights, bias)
         for weights, bias in further:
             outputs = self.apply(outputs.relu(), weights, bias)
         return outputs
@@ -99,6 +96,19 @@ class ConvNet:
         return LinearisedConvNet(self, theta, inputs)
 
 
+def _scaled(pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return pixels as numbers from 0 to 1."""
+    return pixels.to(dtype).div(WHITE)
+
+
+def _channels_last(array: Tensor) -> Tensor:
+    """Return the same array with channels next to each other, where it has any.
+
+    A convolution's backward pass is twice as fast on these, its forward pass a little slower.
+    """
+    return array.contiguous(memory_format=torch.channels_last) if array.dim() == 4 else array
+
+
 class LinearisedConvNet:
     """J = ∂outputs/∂θ of a `ConvNet` at one θ on (n, D) `inputs`: never stored, only applied.
 
@@ -109,24 +119,25 @@ class LinearisedConvNet:
     def __init__(self, network: ConvNet, theta: Tensor, inputs: Tensor) -> None:
         """Pass forward once and keep what both products need: 46 KB a frame of Fig. 3's."""
         self._network = network
-        self._weights = [weights for weights, _ in network.layers(theta)]
-        self._images = inputs  # as they came: as pixels they take a quarter of the room
+        self._pixels = _channels_last(network.images(inputs))  # a quarter of the room of numbers
+        layers = [(_channels_last(weights), bias) for weights, bias in network.layers(theta)]
+        self._weights = [weights for weights, _ in layers]
         self._hidden = list[Tensor]()  # inputs of all layers but the first
-        (weights, bias), *further = network.layers(theta)
-        self.outputs = network.apply(network.images(inputs, theta.dtype), weights, bias)
+        (weights, bias), *further = layers
+        self.outputs = network.apply(_scaled(self._pixels, theta.dtype), weights, bias)
         for weights, bias in further:
-            self._hidden.append(self.outputs.relu())
+            self._hidden.append(self.outputs.relu_())
             self.outputs = network.apply(self._hidden[-1], weights, bias)
 
     def product(self, vector: Tensor) -> Tensor:
         """Return J v, (n, outputs), of a (P,) `vector`: the forward pass, differentiated."""
         network = self._network
         (weights, bias), *further = network.layers(vector)
-        change = network.apply(network.images(self._images, vector.dtype), weights, bias)
+        change = network.apply(_scaled(self._pixels, vector.dtype), weights, bias)
         for (weights, bias), own, inputs in zip(
             further, self._weights[1:], self._hidden, strict=True
         ):
-            passed = network.apply(change.mul_(inputs > 0), own, None)
+            passed = network.apply(_through_rectifier(change, inputs), own, None)
             change = network.apply(inputs, weights, bias).add_(passed)
         return change
 
@@ -138,8 +149,8 @@ class LinearisedConvNet:
         ):
             before, *own = self._backward(outputs, inputs, weights)
             pieces = [*own, *pieces]
-            outputs = before.mul_(inputs > 0)
-        images = self._network.images(self._images, outputs.dtype)
+            outputs = _through_rectifier(before, inputs)
+        images = _scaled(self._pixels, outputs.dtype)
         return torch.cat([*self._backward(outputs, images, self._weights[0])[1:], *pieces])
 
     def _backward(
@@ -156,3 +167,9 @@ class LinearisedConvNet:
             [stride, stride], [0, 0], [1, 1], False, [0, 0], 1, wanted,
         )  # fmt: skip
         return by_inputs, by_weights.flatten(), by_bias
+
+
+def _through_rectifier(change: Tensor, rectified: Tensor) -> Tensor:
+    """Return `change` where the rectifier let something through, else 0."""
+    passed: Tensor = torch.ops.aten.threshold_backward(change, rectified, 0)
+    return passed
