@@ -26,6 +26,7 @@ from trpo_repro.cli.compose import run_config
 from trpo_repro.errors import RunFailed
 from trpo_repro.runner.build import build_algorithm
 from trpo_repro.sampling.normaliser import Normaliser
+from trpo_repro.settings import VineConfig
 from trpo_repro.tasks.locomotion import Locomotion
 from trpo_repro.types import Trajectories
 
@@ -294,6 +295,15 @@ def test_a_campaign_is_limited_by_the_cores_or_by_its_longest_run() -> None:
     many = campaign_hours({kind: 10}, {kind: COST}, 1024)
     assert many.hours == pytest.approx(COST.seconds(4) / 10)
     assert many.limit == "the longest run, hopper single_path"
+
+
+def test_smaller_iterations_of_vine_have_a_smaller_trunk() -> None:
+    (kind,) = kinds_of([run_config(["task=pong", "algo=vine", "scale=paper"])])
+    assert (kind.steps, kind.trunk_steps) == (400_000, 80_000)
+    words = kind.in_iterations_of(40_000)
+    config = run_config(words)
+    assert isinstance(config.algo, VineConfig)
+    assert (config.steps_per_iter, config.algo.trunk_steps) == (40_000, 8_000)
 
 
 @pytest.mark.slow

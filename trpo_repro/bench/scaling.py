@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from trpo_repro.bench.iteration import Iteration, iterations
 from trpo_repro.config import RunConfig
 from trpo_repro.sampling.grouping import ANY_TASK, GAMES
-from trpo_repro.settings import AtariTask
+from trpo_repro.settings import AtariTask, VineConfig
 
 CORES = (16, 128, 1024)
 RANKS = (1, 2, 4, 8, 16)
@@ -32,6 +32,7 @@ class Kind:
         iterations: Of a run.
         steps: Simulated steps of an iteration.
         groups: In which a batch is sampled, at most.
+        trunk_steps: Of vine's steps, those of its trunk; 0 for the others.
     """
 
     label: str
@@ -39,6 +40,7 @@ class Kind:
     iterations: int
     steps: int
     groups: int
+    trunk_steps: int = 0
 
     @staticmethod
     def of(config: RunConfig) -> Kind:
@@ -47,7 +49,15 @@ class Kind:
         names = (f"task={config.task_label()}", f"algo={config.algo.name}", "scale=paper")
         groups = GAMES.most if games else ANY_TASK.most
         label = f"{config.task_label()} {config.algo.name}"
-        return Kind(label, names, config.iterations, config.steps_per_iter, groups)
+        trunk = config.algo.trunk_steps if isinstance(config.algo, VineConfig) else 0
+        return Kind(label, names, config.iterations, config.steps_per_iter, groups, trunk)
+
+    def in_iterations_of(self, steps: int) -> list[str]:
+        """Return what composes a run that is like these but for smaller iterations."""
+        words = [*self.overrides, f"steps_per_iter={steps}", "threads=1"]
+        if self.trunk_steps:
+            words.append(f"algo.trunk_steps={self.trunk_steps * steps // self.steps}")
+        return words
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class Cost:
 
 def measured(kind: Kind, steps: int, rounds: int) -> Cost:
     """Measure a kind of run on one rank and on two, in iterations of `steps`, in proportion."""
-    words = [*kind.overrides, f"steps_per_iter={steps}", "threads=1"]
+    words = kind.in_iterations_of(steps)
     one, two = (_median(iterations(words, ranks, rounds)) for ranks in (1, 2))
     factor = kind.steps / one.steps
     # U + O on one rank, U/2 + O on two, what is exchanged and waited for apart.
