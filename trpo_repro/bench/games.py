@@ -55,7 +55,7 @@ def single_path(setup: Setup) -> list[Measurement]:
 
 def vine(setup: Setup) -> list[Measurement]:
     """Measure vine's sampling against as many processes that step the same emulators at random."""
-    steps = setup.game_steps * 4
+    steps = setup.game_steps
     words = [f"task={GAME}", "algo=vine", f"steps_per_iter={steps}"]
     algorithm = build_algorithm(setup.compose([*words, f"algo.trunk_steps={steps // 5}"]))
     assert isinstance(algorithm, Vine)
