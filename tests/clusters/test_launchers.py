@@ -195,9 +195,10 @@ class Sweep:
         """Return the running job's number."""
         return self.slurm("squeue", "-h", "-t", "running", "-o", "%i").split()[0]
 
-    def restart(self) -> None:
+    def restart(self, job: str) -> None:
         """Wait until the job is requeued; spare it SLURM's two minutes of waiting."""
-        wait_until(lambda: "Restarts=1" in self.slurm("scontrol", "show", "job"), "the requeue")
+        show = ("scontrol", "show", "job", job)  # of all, it would show those of other tests too
+        wait_until(lambda: "Restarts=1" in self.slurm(*show), "the requeue", seconds=240)
 
         def begun() -> bool:
             for job in self.slurm("squeue", "-h", "-t", "pending", "-o", "%A").split():
@@ -254,8 +255,9 @@ def test_scancel_with_a_signal_saves_and_the_next_sweep_goes_on(
 
 def test_requeued_job_goes_on_by_itself(sweep: Sweep, tmp_path: Path) -> None:
     driver = sweep.start(400)
-    sweep.slurm("scontrol", "requeue", sweep.job())
-    sweep.restart()
+    job = sweep.job()
+    sweep.slurm("scontrol", "requeue", job)
+    sweep.restart(job)
     assert 5 <= sweep.status()["iterations_done"] < 400
     assert finish(driver) == 0
     ours = essence(folder_of(sweep.results, 0))
@@ -264,7 +266,7 @@ def test_requeued_job_goes_on_by_itself(sweep: Sweep, tmp_path: Path) -> None:
 
 def test_time_limit_saves_requeues_and_goes_on(sweep: Sweep) -> None:
     sweep.start(1_000_000, "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30")
-    sweep.restart()
+    sweep.restart(sweep.job())
     done = sweep.status()["iterations_done"]
     wait_until(lambda: sweep.status()["iterations_done"] > done, "further rows")
     assert "this job is timed-out" in sweep.logs()
