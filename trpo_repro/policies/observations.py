@@ -28,7 +28,9 @@ class FrameStacks:
             rows = torch.arange(*rows.indices(len(self)), device=self._screens.device)
         back = torch.arange(self._stack - 1, -1, -1, device=rows.device)
         places = torch.maximum(rows[:, None] - back, self._first[rows][:, None])
-        return self._screens[places].flatten(1)
+        # Whole screens at a time: indexing by `places` would copy pixel by pixel.
+        screens = self._screens.index_select(0, places.flatten())
+        return screens.view(len(places), -1)
 
     def to(self, device: str) -> FrameStacks:
         """Return the same observations on `device`."""
