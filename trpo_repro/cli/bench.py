@@ -130,14 +130,14 @@ def scaling_table(path: Path, *, quick: bool) -> int:
             largest = QUICK_STEPS if quick else max(kind.steps // 10, WHOLE_STEPS)
             costs[kind] = measured(kind, min(kind.steps, largest), 1 if quick else 2)
     where = machine()
-    tenth = f"a tenth of theirs, at least {WHOLE_STEPS:,},"
-    size = f"{QUICK_STEPS:,}" if quick else tenth
+    tenth = f"a tenth of these steps, of {WHOLE_STEPS:,} at least"
+    size = f"{QUICK_STEPS:,} steps" if quick else tenth
     text = report(
         figures,
         costs,
         where=f"{where['cpu']}, {where['cores']} cores, load {where['load_average']} at the end, "
         f"commit {where['git_commit']}",
-        steps=f"Measured in iterations of {size} steps.",
+        steps=f"Measured in iterations of {size}.",
     )
     write_atomically(path, text.encode())
     print(text, end="")
