@@ -65,8 +65,11 @@ class ConvNet:
 
     def forward(self, theta: Tensor, inputs: Tensor) -> Tensor:
         """Return the (n, outputs) outputs for (n, D) `inputs`."""
-        (weights, bias), *further = self.layers(theta)
-        outputs = self.apply(_scaled(self.images(inputs), theta.dtype), weights, bias)
+        return self._forward(self.layers(theta), inputs)
+
+    def _forward(self, layers: list[tuple[Tensor, Tensor]], inputs: Tensor) -> Tensor:
+        (weights, bias), *further = layers
+        outputs = self.apply(_scaled(self.images(inputs), weights.dtype), weights, bias)
         for weights, bias in further:
             outputs = self.apply(outputs.relu(), weights, bias)
         return outputs
@@ -83,11 +86,11 @@ class ConvNet:
             return lambda inputs: np.concatenate(
                 [own(row) for own, row in zip(each, inputs[:, None], strict=True)]
             )
-        theta = torch.from_numpy(thetas)
+        layers = self.layers(torch.from_numpy(thetas))
 
         def outputs(inputs: NDArray[Any]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                return self.forward(theta, torch.from_numpy(inputs)).numpy()
+                return self._forward(layers, torch.from_numpy(inputs)).numpy()
 
         return outputs
 
