@@ -22,8 +22,10 @@ from cli_helpers import (
 
 from trpo_repro.algorithms import single_path
 from trpo_repro.runner.loop import execute
+from trpo_repro.runner.progress import ProgressFile
 from trpo_repro.runner.run_folder import RunFolder, read_json
 from trpo_repro.runner.signals import PARENT, StopRequested, announce_on_signals, stop_on_signals
+from trpo_repro.types import Row
 
 ALL = [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
 
@@ -33,6 +35,26 @@ class Dying:
 
     def __del__(self) -> None:
         signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_request_amid_a_row_leaves_as_many_rows_as_iterations(
+    before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, append = config_in(tmp_path), ProgressFile.append
+
+    def signalled(file: ProgressFile, row: Row) -> None:
+        if row["iteration"] == 2 and before:
+            signal.raise_signal(signal.SIGTERM)
+        append(file, row)
+        if row["iteration"] == 2 and not before:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(ProgressFile, "append", signalled)
+    with pytest.raises(StopRequested):
+        execute(config, SilentReporter())
+    folder = RunFolder.of(config)
+    assert read_json(folder.status)["iterations_done"] == row_count(folder.path) == 3
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -215,8 +215,9 @@ class _Run:
             last_save = time.perf_counter()
             iterations = self.config.iterations
             for row, state in train(self.algorithm, self.latest, iterations, self.ranks):
-                self.progress.append(row)
-                self.latest = state
+                with self.requests.after():
+                    self.progress.append(row)
+                    self.latest = state
                 self.reporter.row(row)
                 tensorboard.write_row(board, row)
                 self.requests.check()

@@ -36,6 +36,7 @@ class Requests:
     def __init__(self) -> None:
         """Begin with no request."""
         self.exit_code: int | None = None
+        self.held = False
 
     def check(self) -> None:
         """Raise `StopRequested` if somebody asked.
@@ -45,6 +46,16 @@ class Requests:
         """
         if self.exit_code is not None:
             raise StopRequested(self.exit_code)
+
+    @contextmanager
+    def after(self) -> Iterator[None]:
+        """Let the block, of which a half would be wrong, end before a request is heard."""
+        self.held = True
+        try:
+            yield
+        finally:
+            self.held = False
+        self.check()
 
 
 @contextmanager
@@ -87,7 +98,8 @@ def _noted_signals(first: Callable[[int], None]) -> Iterator[Requests]:
                 return
             os._exit(code)
         requests.exit_code = code
-        first(code)
+        if not requests.held:
+            first(code)
 
     numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
     previous = {number: signal.signal(number, handle) for number in numbers}
