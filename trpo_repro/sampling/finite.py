@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,14 @@ from trpo_repro.types import Floats
 def require_finite(
     rewards: Floats,
     observations: Sequence[NDArray[Any]],
-    place: str,
-    *columns: NDArray[np.int64],
+    place: Callable[[int], str],
 ) -> None:
     """Raise if a step gave a reward or an observation that is no number.
 
     Args:
         rewards: (n,) of the steps.
         observations: Arrays whose rows, one array after the other, are those of the steps.
-        place: Says where a step happened, with {} for each of `columns`.
-        columns: (n,) numbers that `place` names.
+        place: Says where the step of a row happened.
 
     Raises:
         SimulationDiverged: At the first such step.
@@ -39,6 +37,6 @@ def require_finite(
     row = int(np.flatnonzero(~good)[0])
     raise SimulationDiverged(
         "the simulation gave a reward or observation that is not finite",
-        where=place.format(*(column[row] for column in columns)),
+        where=place(row),
         fix="use a smaller task.timestep",
     )

@@ -2,7 +2,7 @@
 
 An emulator's state can be restored exactly in that emulator and nowhere else. So a group of
 emulators grows its part of the trunk and, as soon as that stands, the branches from it. Which of
-the trunk's states are the rollout set is drawn while it grows, each with the same probability, so
+the trunk's states are the rollout set is settled while it grows, evenly along each episode, so
 that no other is saved. Every emulator follows one branch at a time, all of them side by side, and
 the network sees as many rows as there are emulators.
 

@@ -28,8 +28,6 @@ MOST_SIMULATORS = 4  # of one member
 EPISODES = 2  # full ones that a simulator's part of a share holds at least, where there are several
 MOST_GROUPS = 8
 
-PLACE = "member {} of its group, step {}"
-
 
 @dataclass(frozen=True)
 class PopulationBatch:
@@ -118,7 +116,7 @@ class PopulationSampler:
             states, rewards, terminated = simulator.step(states, actions)
             seen.append(observations)
             ledger.add(seat, rewards)
-            require_finite(rewards, [observations], PLACE, seat // each, age)
+            require_finite(rewards, [observations], partial(_place, each, seat, age))
             age += 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
@@ -143,6 +141,11 @@ class PopulationSampler:
             states[again] = self.simulator.reset(int(again.sum()), resets)
             age[again] = 0
         return states, age
+
+
+def _place(each: int, seat: NDArray[np.int64], age: NDArray[np.int64], row: int) -> str:
+    """Say where the step of `row` happened, where a member has `each` seats."""
+    return f"member {seat[row] // each} of its group, step {age[row]}"
 
 
 @dataclass(frozen=True)

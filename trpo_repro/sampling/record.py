@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,6 @@ from numpy.typing import NDArray
 from trpo_repro.memory import trim
 from trpo_repro.sampling.finite import require_finite
 from trpo_repro.types import States, Trajectories
-
-PLACE = "episode {} of its group, step {}"
 
 
 class Record:
@@ -46,11 +45,11 @@ class Record:
         """Put every step behind its predecessor of the same episode."""
         columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
         actions, rewards, episode, age = columns[:4]
-        require_finite(rewards, self._observations, PLACE, episode, age)
+        require_finite(rewards, self._observations, partial(_place, episode, age))
         ended, lengths, terminated, final, states = map(
             np.concatenate, zip(*self._ends, strict=True)
         )
-        require_finite(np.zeros(len(final)), [final], PLACE, ended, lengths)
+        require_finite(np.zeros(len(final)), [final], partial(_place, ended, lengths))
         order = np.argsort(ended)
         assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
         lengths = lengths[order]
@@ -86,3 +85,8 @@ class Record:
             self._observations[step] = result[:0]
         trim()
         return result
+
+
+def _place(episode: NDArray[np.int64], age: NDArray[np.int64], row: int) -> str:
+    """Say where the step of `row` happened."""
+    return f"episode {episode[row]} of its group, step {age[row]}"

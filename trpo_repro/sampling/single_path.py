@@ -30,6 +30,7 @@ from trpo_repro.seeding import Streams
 from trpo_repro.types import Simulator, States, Trajectories
 
 NOISE_STEPS = 64  # control steps whose noise is drawn at once
+GOLDEN_RATIO = (math.sqrt(5) - 1) / 2  # whose multiples, modulo 1, lie evenly
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Sampler:
         plan, normaliser = task.plan, task.normaliser
         resets = task.streams("reset", task.group)
         noise_stream = task.streams("noise", task.group)
-        picks = task.streams("rollout set", task.group)
+        start = task.streams("rollout set", task.group).random()
         act = self.policy.actor(task.theta, greedy=self.greedy)
         record = Record(simulator.observe)
         states = simulator.reset(plan.start(plan.rows, running=np.zeros(0, np.int64)), resets)
@@ -142,7 +143,10 @@ class Sampler:
             observations = simulator.observe(states)
             actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(states)])
             # Only where they are kept: a simulator may step its states in place.
-            before = (self._kept(states, task.share, picks),) if self.keep_states else ()
+            before = list[States]()
+            if self.keep_states:
+                chosen = evenly_chosen(task.share, start, episode, age)
+                before.append(self._kept(states, chosen))
             states, rewards, terminated = simulator.step(states, actions)
             record.add_step(self._recorded(observations), actions, rewards, episode, age, *before)
             age = age + 1
@@ -154,11 +158,11 @@ class Sampler:
                 states, episode, age = self._replace(states, episode, age, ended, plan, resets)
         return record.trajectories(plan.started)
 
-    def _kept(self, states: States, share: float, rng: np.random.Generator) -> States:
-        """Return copies of (n, …) `states`; if only a `share` is wanted, None in others' place."""
-        if share == 1.0:
+    def _kept(self, states: States, wanted: NDArray[np.bool_]) -> States:
+        """Return copies of those of (n, …) `states` that are `wanted`, None in others' place."""
+        if wanted.all():
             return self.simulator.copy(states)
-        kept, wanted = np.full(len(states), None), rng.random(len(states)) < share
+        kept = np.full(len(states), None)
         if wanted.any():
             kept[wanted] = self.simulator.copy(states[wanted])
         return kept
@@ -196,6 +200,25 @@ class Sampler:
         return states, episode, age
 
 
+def evenly_chosen(
+    share: float, start: float, episode: NDArray[np.int64], age: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which states of a group are chosen, the same `share` of every episode.
+
+    Systematic sampling: a state is chosen where share · age, begun anywhere, passes a whole number.
+    Each is with probability `share`, as if chance chose every one alone, but never two that are
+    almost the same, and never more from one simulator than from another.
+
+    Args:
+        share: Of all states, 0 to 1.
+        start: Uniform on [0, 1), one number for the group.
+        episode: (n,) numbers of the states' episodes, each of which begins elsewhere.
+        age: (n,) steps since their begin.
+    """
+    begin = start + GOLDEN_RATIO * episode
+    return np.asarray(np.floor(begin + share * (age + 1)) > np.floor(begin + share * age))
+
+
 @dataclass(frozen=True)
 class GroupTask:
     """What one group samples.
@@ -206,7 +229,7 @@ class GroupTask:
         streams: Random streams of the batch.
         group: The group's number in the batch.
         plan: How many episodes.
-        share: Probability with which a state is kept, where states are.
+        share: Of the states, those that are kept, where any are.
     """
 
     theta: NDArray[np.float32]

@@ -26,7 +26,6 @@ from trpo_repro.types import Floats, Simulator, States
 
 ROWS = 512  # rollouts that one group steps together
 STATES_PER_GROUP = 16
-PLACE = "rollout {} from state {} of its group, step {}"
 MOST_GROUPS = 4
 
 Proposal = Literal["policy", "uniform", "all"]
@@ -213,8 +212,7 @@ class _Group:
         for step in range(sampler.rollout_length):
             states, rewards, terminated = simulator.step(states, actions)
             observations = simulator.observe(states)
-            state, number = np.divmod(branch, self.branches)
-            require_finite(rewards, [observations], PLACE, number, state, self.lengths[branch])
+            require_finite(rewards, [observations], partial(self._place, branch, step))
             if sampler.reward_bound < math.inf:
                 rewards = np.clip(rewards, -sampler.reward_bound, sampler.reward_bound)
             self.q_values[branch] += sampler.discount**step * rewards
@@ -228,6 +226,11 @@ class _Group:
                     return
                 observations = observations[~ended]
             actions = self.act(self.normaliser(observations), self.noise[branch, step])
+
+    def _place(self, branch: NDArray[np.int64], step: int, row: int) -> str:
+        """Say where the step of `row` happened."""
+        state, number = divmod(branch[row], self.branches)
+        return f"rollout {number} from state {state} of its group, step {step}"
 
     def _finish(
         self, branch: NDArray[np.int64], observations: NDArray[Any], terminated: NDArray[np.bool_]
