@@ -74,8 +74,8 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
 
 
 @dataclass(frozen=True)
-class NaturalGradientConfig:
-    """Settings of `algo=natural_gradient`."""
+class NaturalDirectionConfig:
+    """Settings of what steps along A⁻¹g."""
 
     name: str
     stepsize: Positive
@@ -85,7 +85,14 @@ class NaturalGradientConfig:
 
 
 @dataclass(frozen=True)
-class TrustRegionConfig(NaturalGradientConfig):
+class NaturalGradientConfig(NaturalDirectionConfig):
+    """Settings of `algo=natural_gradient`."""
+
+    standardise_advantages: bool = field(default=True, kw_only=True)  # see later_settings
+
+
+@dataclass(frozen=True)
+class TrustRegionConfig(NaturalDirectionConfig):
     """Settings of `algo=single_path|empirical_fim`."""
 
     line_search_shrink: Annotated[float, Range(above=0, below=1)]

@@ -7,10 +7,12 @@ import pytest
 
 from trpo_repro.algorithms.common import ages, iteration_streams
 from trpo_repro.algorithms.single_path import SinglePath
+from trpo_repro.cli.compose import run_config
 from trpo_repro.optim.step import NaturalDirection
 from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
+from trpo_repro.runner.build import build_algorithm
 from trpo_repro.sampling.baselines import BASELINES
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.returns import discounted_sums
@@ -103,6 +105,36 @@ def test_the_row_describes_the_batch():
     upright = row["length_mean"] - 1
     assert 9.9 * upright < row["return_mean"] < 10 * (upright + 1)
     assert row["entropy"] == pytest.approx(0.5 * np.log(2 * np.pi * np.e), rel=1e-6)  # σ = 1
+
+
+class Captured(Exception):
+    """Carries the surrogate that an update was given."""
+
+
+class Capture:
+    def step(self, surrogate, rng):
+        raise Captured(surrogate)
+
+
+def advantages_of(*overrides):
+    """Return the first batch's advantages of a natural gradient's run."""
+    settings = ["task=cartpole", "algo=natural_gradient", "steps_per_iter=1000", "threads=1"]
+    built = build_algorithm(run_config([*settings, *overrides]))
+    algorithm = dataclasses.replace(built, update=Capture())
+    with pytest.raises(Captured) as caught:
+        algorithm.iterate(algorithm.initial(), 0)
+    return caught.value.args[0].batch.advantages.numpy()
+
+
+def test_advantages_keep_their_unit_where_that_is_asked_for():
+    usual = advantages_of("estimator.baseline=none")
+    raw = advantages_of("estimator.baseline=none", "algo.standardise_advantages=false")
+    assert (usual.mean(), usual.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-5))
+    np.testing.assert_allclose((raw - raw.mean()) / raw.std(), usual, atol=1e-4)
+    # Cart-pole pays ten points for a step up and none for the last: discounted sums of these.
+    steps_left = np.log(1 - raw / 10 * (1 - 0.99)) / np.log(0.99)
+    assert raw.std() > 10
+    np.testing.assert_allclose(steps_left, steps_left.round(), atol=0.1)
 
 
 def test_a_failed_update_keeps_the_policy_bit_for_bit_and_says_so():

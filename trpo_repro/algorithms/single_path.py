@@ -49,6 +49,7 @@ class SinglePath:
         normalise: Whether the policy sees normalised observations.
         device: Where torch computes the update.
         reward_bound: Rewards count for so much in training at most, either way.
+        standardise: Whether advantages get standard deviation 1 and mean 0.
     """
 
     sampler: Sampler
@@ -61,6 +62,7 @@ class SinglePath:
     normalise: bool
     device: str = "cpu"
     reward_bound: float = math.inf
+    standardise: bool = True
 
     def initial(self) -> Arrays:
         """Draw the first policy."""
@@ -137,7 +139,7 @@ class SinglePath:
         batch = Batch(
             policy_inputs(trajectories, observations, self.sampler.stack),
             torch.from_numpy(trajectories.actions),
-            as_tensor(standardised(advantages)),
+            as_tensor(standardised(advantages) if self.standardise else advantages),
         )
         return batch, returns
 

@@ -37,6 +37,7 @@ from trpo_repro.settings import (
     CmaConfig,
     KlPenaltyConfig,
     MaxKlConfig,
+    NaturalDirectionConfig,
     NaturalGradientConfig,
     PixelPolicyConfig,
     PolicyGradientConfig,
@@ -111,6 +112,7 @@ def build_algorithm(config: RunConfig, ranks: Ranks = ALONE) -> Algorithm:
         normalise=estimator.normalise_observations,
         device=config.device,
         reward_bound=_reward_bound(config),
+        standardise=not isinstance(algo, NaturalGradientConfig) or algo.standardise_advantages,
     )
     return AdaptivePenalty(learner, update) if isinstance(update, KlPenalty) else learner
 
@@ -138,7 +140,7 @@ def _baseline(config: RunConfig, sampler: Sampler) -> Baseline:
 
 
 def _update(
-    algo: NaturalGradientConfig | MaxKlConfig | PolicyGradientConfig | KlPenaltyConfig,
+    algo: NaturalDirectionConfig | MaxKlConfig | PolicyGradientConfig | KlPenaltyConfig,
 ) -> UpdateRule:
     """Return the update of an algorithm that follows a gradient."""
     if isinstance(algo, PolicyGradientConfig):
