@@ -81,7 +81,6 @@ ablations gym_v5: setup
 	$(BIN)/trpo-repro sweep $@ threads=1 hydra/launcher=joblib
 
 figures: setup
-	$(BIN)/trpo-repro curves results/runs/*/single_path --output results/figures/single_path.png
 	$(BIN)/trpo-repro figures
 	$(BIN)/trpo-repro tables
 	$(BIN)/trpo-repro claims

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -248,6 +249,7 @@ def test_the_ledger_is_a_table_and_a_command(
     code, brief, _ = outcome("claims", "--brief", "--results-dir", str(tmp_path), capsys=capsys)
     assert brief.strip() == summary(ledger(gather(tmp_path)))
     assert "**Not tested yet** (25)" in brief
+    assert sorted(re.findall(r"C\d\d", brief)) == list(claims()["id"])
     first = table(ledger(gather(tmp_path))).numbers
     pd.testing.assert_frame_equal(first, table(ledger(gather(tmp_path))).numbers)
     code, _, err = outcome("claims", "--results-dir", str(tmp_path / "no"), capsys=capsys)

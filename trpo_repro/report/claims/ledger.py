@@ -43,6 +43,37 @@ RULES: Mapping[str, Callable[[Evidence], Finding]] = {
     "C27": comparison.mean_kl_like_max_kl,
     "C28": ablated.untuned_stepsize,
 }
+SUBJECTS: Mapping[str, str] = {
+    "C01": "single path solves cart-pole, swimmer, hopper and walker",
+    "C02": "vine solves all four",
+    "C03": "no other method is better than the two",
+    "C04": "the natural gradient does well on cart-pole and swimmer",
+    "C05": "the natural gradient gets nowhere on hopper and walker",
+    "C06": "CEM and CMA-ES do poorly on hopper and walker",
+    "C07": "max KL learns more slowly, to the same end",
+    "C08": "the empirical FIM learns as fast as the analytic one",
+    "C09": "standing still earns 1 a step",
+    "C10": "vine's advantages vary much less",
+    "C11": "common random numbers lower the variance",
+    "C12": "single path plays seven games at Table 1's scores",
+    "C13": "vine plays seven games at Table 1's scores",
+    "C14": "chance plays them at Table 1's scores",
+    "C15": "the games' learning curves of Fig. 5",
+    "C16": "364 and 33,500 parameters",
+    "C17": "Table 2's computation times",
+    "C18": "30 hours for a game",
+    "C19": "without the line search, steps are catastrophic now and then",
+    "C20": "10 conjugate-gradient iterations suffice",
+    "C21": "Fisher products on 10% of the states cost as much as a gradient",
+    "C22": "JᵀMJ costs less than differentiating the KL twice",
+    "C23": "the lower bound of Eq. 9",
+    "C24": "Algorithm 1 never loses return",
+    "C25": "the theory's penalty makes tiny steps",
+    "C26": "Lemmas 1 to 3",
+    "C27": "a bound on the mean KL does as well as on the maximum",
+    "C28": "δ = 0.01 works on every task",
+}
+"""The claims in a few words."""
 NOTES = (
     "The rules stand in `trpo_repro/report/claims/`, thresholds included. A count is met where all"
     " of its 95% interval lies on the claim's side of the threshold, not met where all of it lies"
@@ -109,10 +140,18 @@ def summary(entries: list[Entry]) -> str:
     """Return the verdicts in a few lines of Markdown."""
     lines = []
     for verdict in Verdict:
-        names = [entry.name for entry in entries if entry.verdict is verdict]
-        if names:
-            lines.append(f"- **{verdict.capitalize()}** ({len(names)}): {', '.join(names)}.")
+        subjects = [_subject(entry) for entry in entries if entry.verdict is verdict]
+        if subjects:
+            lines.append(f"- **{verdict.capitalize()}** ({len(subjects)}): {'; '.join(subjects)}.")
     return "\n".join(lines)
+
+
+def _subject(entry: Entry) -> str:
+    """Return a claim in a few words, and how many of its counts are met if not all or none are."""
+    counts = entry.finding.counts
+    met = sum(count.judgement is Judgement.MET for count in counts)
+    part = f", {met} of {len(counts)}" if entry.verdict is Verdict.IN_PART else ""
+    return f"{SUBJECTS[entry.name]} ({entry.name}{part})"
 
 
 def quantity(count: Count) -> str:
