@@ -145,8 +145,7 @@ class Sampler:
             # Only where they are kept: a simulator may step its states in place.
             before = list[States]()
             if self.keep_states:
-                chosen = evenly_chosen(task.share, start, episode, age)
-                before.append(self._kept(states, chosen))
+                before.append(self._kept(states, task.share, start, episode, age))
             states, rewards, terminated = simulator.step(states, actions)
             record.add_step(self._recorded(observations), actions, rewards, episode, age, *before)
             age = age + 1
@@ -158,11 +157,18 @@ class Sampler:
                 states, episode, age = self._replace(states, episode, age, ended, plan, resets)
         return record.trajectories(plan.started)
 
-    def _kept(self, states: States, wanted: NDArray[np.bool_]) -> States:
-        """Return copies of those of (n, …) `states` that are `wanted`, None in others' place."""
-        if wanted.all():
+    def _kept(
+        self,
+        states: States,
+        share: float,
+        start: float,
+        episode: NDArray[np.int64],
+        age: NDArray[np.int64],
+    ) -> States:
+        """Return copies of (n, …) `states`; if only a `share` is wanted, None in others' place."""
+        if share == 1.0:
             return self.simulator.copy(states)
-        kept = np.full(len(states), None)
+        kept, wanted = np.full(len(states), None), evenly_chosen(share, start, episode, age)
         if wanted.any():
             kept[wanted] = self.simulator.copy(states[wanted])
         return kept
