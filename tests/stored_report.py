@@ -17,7 +17,7 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">
 
 
 def store(results: Path) -> None:
-    """Write a comparison, an ablation, a Gymnasium run, a failed run, a video, stored tables."""
+    """Write a comparison, an ablation, a Gymnasium run, a failed run, a video, tables, sizes."""
     for algo in ("single_path", "vine", "cma"):
         for seed in range(3):
             scores = [0.0, 1.0 + seed, 2.0]
@@ -28,6 +28,10 @@ def store(results: Path) -> None:
     for seed in range(3):
         written(results / "ablations", [0.0, 3.0, 1.0], "algo.line_search=false", seed=seed)
         written(results / "gym_v5", [0.0, 5.0], "task=gym", "task.id=Swimmer-v5", seed=seed)
+    sizes = {"swimmer": 364, "atari": 33500}
+    rows = [{"task": task, "value": value} for task, value in sizes.items()]
+    (results / "measurements").mkdir()
+    (results / "measurements" / "parameters.json").write_text(json.dumps({"rows": rows}))
     (results / "videos").mkdir()
     (results / "videos" / "cartpole.gif").write_bytes(PIXEL)
     (results / "figures").mkdir()

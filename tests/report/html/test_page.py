@@ -34,6 +34,16 @@ def test_every_section_is_there_in_order(text: str) -> None:
     assert "the &lt;disk&gt; is full" in text
 
 
+def test_what_a_claim_asks_and_its_numbers_stand_open(text: str) -> None:
+    articles = re.findall(r"<article>.*?</article>", text, flags=re.DOTALL)
+    opened = {re.findall(r"<b>(C\d+)</b>", a)[0]: a.split("<details>")[0] for a in articles}
+    assert "The mean final score reaches, on each task: cartpole 9.5" in opened["C01"]
+    assert "Met on both counts." in opened["C16"]
+    assert 'class="numbers">swimmer 364; atari 33500<' in opened["C16"]
+    assert 'class="numbers"' not in opened["C03"]  # 34 counts: in its table alone
+    assert 'class="numbers"' not in opened["C12"]  # nothing was measured
+
+
 def test_nothing_comes_from_elsewhere(text: str) -> None:
     sources = re.findall(r'<(?:img|script|link|iframe|source)[^>]*?(?:src|href)="([^"]*)"', text)
     assert sources

@@ -130,10 +130,10 @@ def ledger(evidence: Evidence) -> list[Entry]:
 
 def table(entries: list[Entry]) -> Table:
     """Return the ledger: for machines one row a count, for a reader one row a claim."""
-    numbers = [_number(entry, count) for entry in entries for count in entry.finding.counts]
+    counted = [_number(entry, count) for entry in entries for count in entry.finding.counts]
     shown = [_shown(entry) for entry in entries]
     rules = tuple(f"{entry.name}: {entry.finding.rule}" for entry in entries)
-    return Table("The paper's claims", pd.DataFrame(numbers), pd.DataFrame(shown), (*NOTES, *rules))
+    return Table("The paper's claims", pd.DataFrame(counted), pd.DataFrame(shown), (*NOTES, *rules))
 
 
 def summary(entries: list[Entry]) -> str:
@@ -158,8 +158,19 @@ def quantity(count: Count) -> str:
     """Return `2.59 [2.15, 3.03]`, or nothing where nothing was measured."""
     if count.value is None:
         return ""
-    ends = f" [{count.between.low:.4g}, {count.between.high:.4g}]" if count.between else ""
-    return f"{count.value:.4g}{ends}"
+    ends = f" [{_short(count.between.low)}, {_short(count.between.high)}]" if count.between else ""
+    return f"{_short(count.value)}{ends}"
+
+
+def _short(number: float) -> str:
+    """Return four digits, or all of those before the point."""
+    return f"{number:.4g}" if abs(number) < 1000 else f"{number:.0f}"
+
+
+def numbers(finding: Finding) -> str:
+    """Return what was measured: each count's estimate with its interval."""
+    measured = [count for count in finding.counts if count.value is not None]
+    return "; ".join(f"{count.name} {quantity(count)}" for count in measured)
 
 
 def _number(entry: Entry, count: Count) -> dict[str, object]:
@@ -181,14 +192,13 @@ def _number(entry: Entry, count: Count) -> dict[str, object]:
 
 def _shown(entry: Entry) -> dict[str, str]:
     known = [count for count in entry.finding.counts if count.judgement is not Judgement.MISSING]
-    numbers = [f"{count.name} {quantity(count)}" for count in known if count.value is not None]
     settings = {"/".join(run.split("/")[1:4]) for count in known for run in count.runs}
     return {
         "id": entry.name,
         "the paper says": f"{entry.claim} ({entry.where})",
         "verdict": str(entry.verdict),
         "what was found": sentence(entry.finding),
-        "numbers": "; ".join(numbers),
+        "numbers": numbers(entry.finding),
         "n": ", ".join(dict.fromkeys(count.n for count in known if count.n)),
         "runs": ", ".join(sorted(settings)),
     }

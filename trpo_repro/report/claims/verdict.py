@@ -135,7 +135,7 @@ def sentence(finding: Finding) -> str:
         names.setdefault(count.judgement, []).append(count.name)
     total, met = len(finding.counts), names.get(Judgement.MET, [])
     if len(met) == total:
-        said = f"Met on all {total} counts" if total > 1 else "Met"
+        said = {1: "Met", 2: "Met on both counts"}.get(total, f"Met on all {total} counts")
     else:
         few = f" ({listed(met)})" if len(met) <= FEW else ""
         parts = [f"met on {len(met)} of {total} counts{few}"] if met else []

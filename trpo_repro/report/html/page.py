@@ -25,7 +25,7 @@ from trpo_repro.report import (
 from trpo_repro.report.ablations import ABLATIONS, FOLDER, Found, stored_ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen, gather
-from trpo_repro.report.claims.ledger import Entry, ledger, quantity
+from trpo_repro.report.claims.ledger import Entry, ledger, numbers, quantity
 from trpo_repro.report.claims.verdict import Verdict, sentence
 from trpo_repro.report.html import plots, tables
 from trpo_repro.report.html.plots import Line
@@ -36,6 +36,8 @@ from trpo_repro.report.style import LOOKS, look, our_style, rendered
 
 SVG = "image/svg+xml"
 VIDEO_TYPES = {".gif": "image/gif", ".webp": "image/webp", ".png": "image/png"}
+FEW = 7
+"""So many counts of a claim have their numbers shown at once."""
 HEADLINES = {
     "figure4": "Figure 4: score against policy iterations",
     "figure4_steps": "The same against simulated steps",
@@ -120,6 +122,8 @@ def page(results: Path) -> bytes:
         tally=[(v, n) for v in Verdict if (n := sum(e.verdict is v for e in entries))],
         details={entry.name: _details(entry) for entry in entries},
         sentence=sentence,
+        numbers=numbers,
+        few=FEW,
         sections=[section for section in sections if section.plots or section.tables],
         videos=_videos(results / "videos"),
         style=_asset("page.css"),
