@@ -39,6 +39,21 @@ def as_module(network, theta):
     return module
 
 
+def plainly(network, theta, inputs):
+    """Return the outputs as a function of θ that autograd alone differentiates."""
+    outputs = inputs.view(-1, *network.convolutions.image).to(theta.dtype) / 255
+    for layer, shape in enumerate(network.shapes):
+        weights, bias, theta = theta.split(
+            [int(np.prod(shape)), shape[0], len(theta) - int(np.prod(shape)) - shape[0]]
+        )
+        outputs = outputs.relu() if layer else outputs
+        if len(shape) == 4:
+            outputs = nn.functional.conv2d(outputs, weights.view(shape), bias, stride=2)
+        else:
+            outputs = nn.functional.linear(outputs.flatten(1), weights.view(shape), bias)
+    return outputs
+
+
 def test_the_paper_s_network_has_33500_parameters():
     network = ConvNet(ATARI, (20,), 8)
     assert ATARI.images() == [(4, 52, 40), (16, 25, 19), (16, 11, 8)]
@@ -73,7 +88,7 @@ def test_each_row_may_follow_a_theta_of_its_own():
 def test_both_products_are_those_of_the_dense_jacobian(hidden):
     network, inputs = ConvNet(SMALL, hidden, 3), some_inputs(SMALL, 7)
     theta = some_theta(network, torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda t: network.forward(t, inputs), theta)
+    jacobian = torch.autograd.functional.jacobian(lambda t: plainly(network, t, inputs), theta)
     linearised = network.linearise(theta, inputs)
     torch.testing.assert_close(linearised.outputs, network.forward(theta, inputs))
     generator = torch.Generator().manual_seed(2)
@@ -93,13 +108,30 @@ def test_products_of_the_paper_s_network_agree_with_autograd():
     vector = torch.randn(33_500, generator=generator)
     outputs = torch.randn(3, 8, generator=generator)
     leaf = theta.clone().requires_grad_()
-    (transposed,) = torch.autograd.grad(network.forward(leaf, inputs), leaf, outputs)
+    (transposed,) = torch.autograd.grad(plainly(network, leaf, inputs), leaf, outputs)
+    (own,) = torch.autograd.grad(network.forward(leaf, inputs), leaf, outputs)
+    torch.testing.assert_close(own, transposed, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(
         linearised.transposed_product(outputs), transposed, rtol=1e-4, atol=1e-4
     )
     # ⟨w, J v⟩ = ⟨Jᵀ w, v⟩
     forward = float((outputs * linearised.product(vector)).sum())
     assert forward == pytest.approx(float(transposed @ vector), rel=1e-3, abs=1e-2)
+
+
+def test_outputs_that_are_differentiated_are_the_same_bits_and_only_once():
+    # The ratio π_θ/π_old at θ_old is exactly 1 because of that.
+    network, inputs = ConvNet(ATARI, (20,), 8), some_inputs(ATARI, 9)
+    theta = some_theta(network)
+    leaf = theta.clone().requires_grad_()
+    outputs = network.forward(leaf, inputs)
+    assert torch.equal(outputs, network.forward(theta, inputs))
+    np.testing.assert_array_equal(
+        outputs.detach().numpy(), network.function(theta.numpy())(inputs.numpy())
+    )
+    (gradient,) = torch.autograd.grad(outputs.sum(), leaf, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        torch.autograd.grad(gradient.sum(), leaf)
 
 
 def test_a_policy_of_pixels_acts_and_linearises_as_one_of_numbers_does():
