@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -112,6 +113,9 @@ def test_bad_runs_are_failed_with_their_reasons_and_the_others_finish(
     assert essence(folder_of(tmp_path / "results", 5)) == alone(tmp_path, 5)
     again = trpo(*words, cwd=tmp_path)  # with the cause put right
     assert (again.returncode, again.stderr) == (0, "")
+    said = re.findall(r"^done: (\S+) \((\d) of 6 ended, ", again.stdout, flags=re.MULTILINE)
+    assert sorted(label.split("/")[-1] for label, _ in said) == ["seed1", "seed2", "seed3"]
+    assert [int(count) for _, count in said][-1] == 6
     assert states(tmp_path) == ["done"] * 6
     assert essence(folder_of(tmp_path / "results", 2)) == alone(tmp_path, 2)
 

@@ -5,32 +5,24 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import threading
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-
 from trpo_repro.cli.compose import config_folder, hydra_only, run_config, settings_hash
 from trpo_repro.cli.launch import Ended, Job, launch
 from trpo_repro.cli.reporter import say
+from trpo_repro.cli.sweep_progress import left, shown
 from trpo_repro.errors import ConfigError
 from trpo_repro.ranks import Ranks
 from trpo_repro.runner.provenance import git_commit
 from trpo_repro.runner.run_folder import creation_error, write_json
 from trpo_repro.runner.signals import RESUMABLE, StopRequested
-from trpo_repro.runner.sweep import SweepRun, read_experiment, steps_done
+from trpo_repro.runner.sweep import SweepRun, read_experiment
 
 BYTES_PER_RUN = 150_000  # rows, policy, two checkpoints of a bench run
-SECONDS_BETWEEN_LOOKS = 2.0
 
 
 def main(options: argparse.Namespace) -> int:
@@ -46,7 +38,7 @@ def main(options: argparse.Namespace) -> int:
     write_manifest(options.name, runs, {}, settings=settings)
     ended: dict[str, Ended] = {}
     try:
-        with live_table(runs):
+        with shown(runs):
             job = Job(quiet=True, patience=60.0 * options.patience)
             ends = launch(todo, job, hydra) if todo else []
         ended = {run.label: end for run, end in zip(todo, ends, strict=True) if end.code != 0}
@@ -100,11 +92,6 @@ def estimate(runs: Sequence[SweepRun], todo: Sequence[SweepRun]) -> str:
         f"hours, one run at a time at the pace of like ones done: {at}\n"
         f"disk: about {len(todo) * BYTES_PER_RUN / 1e6:.1f} MB"
     )
-
-
-def left(run: SweepRun) -> int:
-    """Return the iterations that a run still needs."""
-    return max(0, run.config.iterations - steps_done(run.folder))
 
 
 def hours_left(runs: Sequence[SweepRun], todo: Sequence[SweepRun]) -> float | None:
@@ -168,46 +155,3 @@ def write_manifest(
             reason, entry["state"] = ended[run.label].reason, "failed"
         content["runs"].append({**entry, "reason": reason})
     write_json(folder / f"{Path(name).stem}.json", content)
-
-
-@contextmanager
-def live_table(runs: Sequence[SweepRun]) -> Iterator[None]:
-    """Show how the runs stand while the block goes on, from their files."""
-    console = Console()
-    stop = threading.Event()
-
-    def show() -> None:
-        began, done_before = time.monotonic(), sum(steps_done(run.folder) for run in runs)
-        with Live(console=console, refresh_per_second=1, transient=True) as live:
-            while not stop.wait(SECONDS_BETWEEN_LOOKS):
-                live.update(table(runs, time.monotonic() - began, done_before))
-
-    watcher = threading.Thread(target=show, daemon=True)
-    if console.is_terminal:
-        watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        if watcher.is_alive():
-            watcher.join()
-
-
-def table(runs: Sequence[SweepRun], elapsed: float, done_before: int) -> Table:
-    """Return one line a task and algorithm: done, running, failed, to do; and the time left."""
-    states: dict[tuple[str, str], Counter[str]] = {}
-    for run in runs:
-        key = (run.config.task_label(), run.config.algo.name)
-        states.setdefault(key, Counter())[run.state[0]] += 1
-    done = sum(steps_done(run.folder) for run in runs)
-    remaining = sum(left(run) for run in runs)
-    rate = (done - done_before) / elapsed
-    title = f"time left about {remaining / rate / 60:.0f} min" if rate > 0 else "starting"
-    result = Table(title=title, box=SIMPLE)
-    for column in ("task", "algorithm", "done", "running", "failed", "to do"):
-        result.add_column(column, justify="left" if column in ("task", "algorithm") else "right")
-    for (task, algo), count in states.items():
-        bad = count["failed"] + count["broken"]
-        waiting = count["missing"] + count["interrupted"]
-        result.add_row(task, algo, *map(str, (count["done"], count["running"], bad, waiting)))
-    return result
