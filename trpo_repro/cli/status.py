@@ -64,14 +64,17 @@ def _planned(options: argparse.Namespace) -> list[tuple[str, str, str]]:
 
 
 def table(rows: list[tuple[str, str, str]]) -> Table:
-    """Return the counts by task and algorithm."""
+    """Return the counts by task and algorithm, in the states that there are."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for run, state, _ in rows:
         task, algo = run.split("/")[:2]
         counts.setdefault((task, algo), Counter())[state] += 1
+    found = [state for state in STATES if any(count[state] for count in counts.values())]
     result = Table(title=f"{len(rows)} runs", box=SIMPLE)
-    for column in ("task", "algorithm", *STATES):
-        result.add_column(column, justify="right" if column in STATES else "left")
+    for column in ("task", "algorithm"):
+        result.add_column(column, no_wrap=True)
+    for state in found:
+        result.add_column(state, justify="right")
     for (task, algo), count in counts.items():
-        result.add_row(task, algo, *(str(count[state] or "") for state in STATES))
+        result.add_row(task, algo, *(str(count[state] or "") for state in found))
     return result

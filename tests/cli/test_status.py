@@ -1,0 +1,65 @@
+"""`trpo-repro status` against folders in every state."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+from stored_runs import outcome, written
+
+ALGORITHM = "algo=natural_gradient"
+
+
+def test_every_state_is_told_from_the_files_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    for seed in (0, 1):
+        written(results, [1.0, 2.0], ALGORITHM, seed=seed).policy.write_bytes(b"")
+    written(results, [1.0], ALGORITHM, seed=2, iterations=2, state="interrupted")
+    failed = written(results, [1.0], seed=0, iterations=2, state="failed")
+    failed.status.write_text(
+        json.dumps({"state": "failed", "iterations_done": 1, "error": "the disk is full"})
+    )
+    written(results, [1.0], seed=1).status.write_text("?")
+    with open(written(results, [1.0], seed=2).path / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, out, err = outcome("status", "--results-dir", str(results), capsys=capsys)
+        _, listed, _ = outcome("status", "--json", "--results-dir", str(results), capsys=capsys)
+    assert (code, err) == (0, "")
+    headings, _, searching, single = [line.split() for line in out.splitlines() if line.strip()][
+        1:5
+    ]
+    assert headings == ["task", "algorithm", "done", "running", "interrupted", "failed", "broken"]
+    assert searching == ["cartpole", "natural_gradient", "2", "1"]
+    assert single == ["cartpole", "single_path", "1", "1", "1"]
+    assert "seed0: the disk is full" in out
+    assert sorted(run["state"] for run in json.loads(listed)) == [
+        "broken", "done", "done", "failed", "interrupted", "running",
+    ]  # fmt: skip
+
+
+def test_what_an_experiment_still_lacks_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = tmp_path / "two.yaml"
+    experiment.write_text("cells: [{task: cartpole, seed: [0, 1]}]")
+    words = ("status", str(experiment), "--results-dir", str(tmp_path / "results"))
+    code, out, _ = outcome(*words, capsys=capsys)
+    assert code == 0
+    assert "2 runs" in out
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    assert lines[1] == ["task", "algorithm", "missing"]
+    assert lines[-1] == ["cartpole", "single_path", "2"]
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("status", "--results-dir", str(tmp_path / "nowhere"))
+    code, out, err = outcome(*words, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert "no such folder" in err
+    assert err.count("\n") == 1
