@@ -105,7 +105,8 @@ def test_random_play_is_read_and_a_damaged_file_named(tmp_path: Path) -> None:
 
 def picture(results: Path, name: str, protocol: str = "trpo2015") -> tuple[Figure, pd.DataFrame]:
     chosen = figure5.of_protocol(collect([results]).runs, protocol)
-    made = figure5.draw(chosen, name, scale="bench", protocol=protocol)
+    chance = {"pong": -20.2, "enduro": 0.1}
+    made = figure5.draw(chosen, name, scale="bench", protocol=protocol, chance=chance)
     return made.figure, made.numbers
 
 
@@ -120,6 +121,9 @@ def test_figure_5_has_seven_panels_of_cost_whatever_is_stored(tmp_path: Path) ->
     assert rewards["mean"].tolist() == pytest.approx((-numbers["mean"]).tolist())
     texts = {ax.get_title(): ax.texts[0].get_text() for ax in figure.axes}
     assert texts["enduro"] == "no run stored"
+    heights = {ax.get_title(): [line.get_ydata()[0] for line in ax.lines] for ax in figure.axes}
+    assert heights["pong"] == pytest.approx([20, 20.2])  # the curve's begin, and chance
+    assert heights["enduro"] == []  # nothing to compare with
     assert "2 of 9 iterations" in texts["qbert"]
 
 

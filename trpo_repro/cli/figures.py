@@ -15,6 +15,7 @@ from trpo_repro.report.games import PROTOCOLS, is_game
 from trpo_repro.report.picture import Picture, files, sidecar
 from trpo_repro.report.runs import Collection, collect
 from trpo_repro.report.style import our_style
+from trpo_repro.report.table1 import random_cells
 
 
 def main(options: argparse.Namespace) -> int:
@@ -68,8 +69,11 @@ def _figure5(
         return
     about = sidecar(chosen, results, scale=scale, unreadable=list(found.unreadable))
     own = "" if protocol == PROTOCOLS[0] else f"_{protocol}"  # nor are two protocols
+    chance = {game: cell.mean for game, cell in random_cells(results, protocol).items()}
     pictures = {
-        name + own + suffix: figure5.draw(chosen, name, scale=scale, protocol=protocol)
+        name + own + suffix: figure5.draw(
+            chosen, name, scale=scale, protocol=protocol, chance=chance
+        )
         for name in figure5.AXES
     }
     yield from _drawn(pictures, {**about, "protocol": protocol}, complaints)

@@ -19,11 +19,10 @@ from trpo_repro.report.layout import caption, counts, legend_above, note, panels
 from trpo_repro.report.picture import Picture
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.statistics import SEEDS_FOR_BAND, aligned, bootstrap_band
-from trpo_repro.report.style import BAND, GREY, look
+from trpo_repro.report.style import BAND, MARK, look
 
 STANDING = {"hopper": 1.0, "walker": 1.0}
 """The score of standing still for a whole episode: +1 a step (the paper's cost of -1)."""
-STILL: dict[str, Any] = {"color": GREY, "linewidth": 1.0, "linestyle": ":"}
 PAUSE = 20
 """So many times the median, and an iteration's duration says nothing of the algorithm."""
 
@@ -96,7 +95,7 @@ def draw(chosen: Mapping[str, Sequence[Choice]], abscissa: Abscissa) -> Picture:
         _panel(ax, task, curves, abscissa)
         note(ax, task, panel_note(tasks[task]))
     curves = [curve for of_task in drawn.values() for curve in of_task]
-    dotted = [Line2D([], [], label="standing still", **STILL)]
+    dotted = [Line2D([], [], label="standing still", **MARK)]
     algorithms = [own.choice.group.algorithm for own in curves]
     legend_above(figure, algorithms, dotted if STANDING.keys() & drawn.keys() else [])
     caption(figure, _caption(curves, abscissa))
@@ -147,7 +146,7 @@ def pauses(run: StoredRun) -> Iterator[str]:
 def _panel(ax: Axes, task: str, curves: Sequence[Curve], abscissa: Abscissa) -> None:
     """Draw one task."""
     if task in STANDING:
-        ax.axhline(STANDING[task], **STILL)
+        ax.axhline(STANDING[task], **MARK)
     for own in curves:
         style = look(own.choice.group.algorithm)
         if own.band:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from trpo_repro.report.layout import caption, legend_above, note, panels
 from trpo_repro.report.picture import Picture
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.statistics import SEEDS_FOR_BAND, aligned, bootstrap_band
-from trpo_repro.report.style import BAND, GREY, look
+from trpo_repro.report.style import BAND, GREY, MARK, look
 
 AXES = {"figure5": (-1.0, "cost (negative reward)"), "figure5_reward": (1.0, "reward of a game")}
 """The pictures by the names of their files: the sign of the reward, and the axis' text."""
@@ -28,7 +28,14 @@ def of_protocol(runs: Sequence[StoredRun], protocol: str) -> dict[str, list[Choi
     return choices(played_as(runs, protocol))
 
 
-def draw(chosen: dict[str, list[Choice]], name: str, *, scale: str, protocol: str) -> Picture:
+def draw(
+    chosen: dict[str, list[Choice]],
+    name: str,
+    *,
+    scale: str,
+    protocol: str,
+    chance: Mapping[str, float],
+) -> Picture:
     """Return the picture `name` of `AXES`: a panel for each game, those without a run too.
 
     Args:
@@ -36,6 +43,7 @@ def draw(chosen: dict[str, list[Choice]], name: str, *, scale: str, protocol: st
         name: Which picture.
         scale: That of the runs.
         protocol: How the games were played.
+        chance: What play by chance scores, by game, where it is known.
     """
     sign, label = AXES[name]
     games = list(paper_scores().columns)
@@ -47,13 +55,18 @@ def draw(chosen: dict[str, list[Choice]], name: str, *, scale: str, protocol: st
         complaints += [f"{game}: {line}" for line in _complaints(groups)]
         for group in groups:
             frames.append(_curve(ax, group, sign))
+        if groups and game in chance:
+            ax.axhline(sign * chance[game], **MARK)
         ax.set_xlabel("policy iteration")
         ax.set_ylabel(label)
         ax.locator_params(axis="x", nbins=6, integer=True)
         drawn += groups
-    dotted = [Line2D([], [], color=GREY, linestyle=UNFINISHED, label="unfinished")]
-    unfinished = any(not group.complete for group in drawn)
-    legend_above(figure, [group.algorithm for group in drawn], dotted if unfinished else [])
+    further = list[Line2D]()
+    if any(not group.complete for group in drawn):
+        further += [Line2D([], [], color=GREY, linestyle=UNFINISHED, label="unfinished")]
+    if any(group.runs[0].task in chance for group in drawn):
+        further += [Line2D([], [], label="play by chance", **MARK)]
+    legend_above(figure, [group.algorithm for group in drawn], further)
     caption(figure, _caption(scale, protocol, drawn))
     numbers = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return Picture(figure, numbers, tuple(complaints))

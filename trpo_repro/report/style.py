@@ -77,6 +77,8 @@ SETTINGS: dict[Any, Any] = {
     "ytick.labelsize": 7.5,
 }
 GREY = "#555555"
+MARK: dict[str, Any] = {"color": GREY, "linewidth": 1.0, "linestyle": ":"}
+"""A level to compare curves with."""
 BAND = 0.18  # opacity
 THIN: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.45}
 """How a single seed is drawn."""
