@@ -5,7 +5,7 @@ CLUSTERS ?= .venv-clusters
 BIN = $(VENV)/bin
 GAMES = beam_rider|breakout|enduro|pong|qbert|seaquest|space_invaders
 
-.PHONY: help setup demo test test-clusters check bench figure4 table1 ablations gym_v5 figures report clean torture torture-negative
+.PHONY: help setup demo test test-clusters check bench figure4 table1 ablations gym_v5 paper_scale figures report clean torture torture-negative
 
 help:
 	@echo "make demo     set up, train cart-pole and swimmer, draw their learning curves"
@@ -18,6 +18,7 @@ help:
 	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"
 	@echo "make table1   set up, run and evaluate what is missing of Table 1: many hours"
 	@echo "make ablations, make gym_v5  likewise of experiments/ablations.yaml, experiments/gym_v5.yaml"
+	@echo "make paper_scale  likewise of experiments/paper_scale.yaml, one run at a time on all cores"
 	@echo "make figures  set up, make figures and tables from stored results, without training"
 	@echo "make report   set up, write results/report.html: all that is stored, in one file"
 
@@ -79,6 +80,9 @@ table1: setup
 
 ablations gym_v5: setup
 	$(BIN)/trpo-repro sweep $@ threads=1 hydra/launcher=joblib
+
+paper_scale: setup
+	$(BIN)/trpo-repro sweep paper_scale
 
 figures: setup
 	$(BIN)/trpo-repro figures

@@ -10,8 +10,8 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from stored_runs import outcome, written
 
+from trpo_repro.report.collection import collect
 from trpo_repro.report.curves import draw
-from trpo_repro.report.runs import collect
 from trpo_repro.report.style import FORMATS, LOOKS, our_style
 from trpo_repro.settings import ALGORITHM_CONFIGS
 

@@ -10,6 +10,7 @@ import pytest
 from cli_helpers import environment
 from stored_runs import outcome, written
 
+from trpo_repro.report.collection import PAPER_SCALE
 from trpo_repro.report.style import FORMATS
 
 PICTURES = ("figure4", "figure4_steps", "figure4_time", "stepsizes")
@@ -94,10 +95,50 @@ def test_two_scales_never_meet(tmp_path: Path, capsys: pytest.CaptureFixture[str
         lines = (tmp_path / "tables" / f"scores{suffix}.csv").read_text().splitlines()
         assert [line.split(",")[8] for line in lines[1:]] == [wanted]
         _, _, err = outcome("figures", *words, capsys=capsys)
-        assert err == "warning: no stepsizes were swept: no picture of them\n"
+        none = "warning: no stepsizes were swept: no picture of them\n"
+        assert err == (none if scale == "bench" else "")  # nobody sweeps them at the paper's sizes
         about = json.loads((tmp_path / "figures" / f"figure4{suffix}.json").read_text())
         (run,) = about["tasks"]["cartpole"]["single_path"]["runs"]
         assert run["seed"] == {"bench": 0, "paper": 1}[scale]
+
+
+def test_each_scale_that_is_stored_has_its_own_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(tmp_path)
+    written(tmp_path / PAPER_SCALE, [5.0], scale="paper")  # the same settings as store()'s seed 0
+    written(
+        tmp_path / PAPER_SCALE, [6.0], "algo=vine", scale="paper", state="running", iterations=9
+    )
+    for command, names in (("figures", PICTURES), ("tables", TABLES)):
+        code, out, err = outcome(command, "--results-dir", str(tmp_path), capsys=capsys)
+        assert code == 0
+        there = {Path(line).stem for line in out.splitlines()}
+        assert there == {*names, *(f"{name}_paper" for name in names if name != "stepsizes")}
+        assert sum(PAPER_SCALE in line for line in err.splitlines()) == 1  # the running one, once
+    shown = json.loads((tmp_path / "figures" / "figure4_paper.json").read_text())["tasks"]
+    runs = shown["cartpole"]["single_path"]["runs"]
+    assert [run["run"].split("/")[0] for run in runs] == [PAPER_SCALE]
+    usual = json.loads((tmp_path / "figures" / "figure4.json").read_text())["tasks"]
+    assert len(usual["cartpole"]["single_path"]["runs"]) == 3
+
+
+def test_an_unfinished_run_of_the_paper_s_scale_spoils_no_other_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unfinished = written(tmp_path, [5.0], scale="paper", state="running", iterations=9)
+    words = ("--results-dir", str(tmp_path))
+    code, out, err = outcome("figures", *words, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("error: no stored run is complete; fix: ")
+    store(tmp_path / "other")
+    unfinished.path.parent.rename(tmp_path / "other" / "runs" / "unfinished")
+    words = ("--results-dir", str(tmp_path / "other"))
+    for command, names in (("figures", PICTURES), ("tables", TABLES)):
+        code, out, err = outcome(command, *words, capsys=capsys)
+        assert code == 0
+        assert {Path(line).stem for line in out.splitlines()} >= set(names)
+        assert "running with 1 of 9 iterations" in err
 
 
 @pytest.mark.parametrize("command", ["figures", "tables"])

@@ -1,7 +1,7 @@
 """A figure: how far each algorithm's steps go, from stored rows alone.
 
 In the project: `report/<name>.py`, a pure function from choices to a `Picture`; a line in
-`cli/figures.py`, and one in `report/html/page.py` for the report.
+`cli/figures.py`, and one in `report/html/sections.py` for the report.
 """
 
 import tempfile
@@ -11,9 +11,9 @@ import pandas as pd
 from stored_runs import written
 
 from trpo_repro.report.choice import choices
+from trpo_repro.report.collection import collect
 from trpo_repro.report.layout import caption, legend_above, note, panels
 from trpo_repro.report.picture import Picture, files
-from trpo_repro.report.runs import collect
 from trpo_repro.report.style import look, our_style
 
 

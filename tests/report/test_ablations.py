@@ -12,7 +12,7 @@ from stored_runs import outcome, written
 from trpo_repro.report import published
 from trpo_repro.report.ablations import stored_ablations
 from trpo_repro.report.choice import choices
-from trpo_repro.report.runs import collect
+from trpo_repro.report.collection import collect
 from trpo_repro.report.statistics import difference_interval, ratio_interval
 
 

@@ -8,7 +8,7 @@ from stored_runs import written
 
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.choice import Choice, choices
-from trpo_repro.report.runs import collect
+from trpo_repro.report.collection import PAPER_SCALE, collect, comparison
 
 
 def only(results: Path) -> Choice:
@@ -95,6 +95,19 @@ def test_a_search_is_scored_by_its_mean_and_others_by_their_batch(tmp_path: Path
     written(tmp_path / "b", [1.0, 1.0])
     assert only(tmp_path / "a").group.finals.tolist() == [3.0]
     assert only(tmp_path / "b").group.finals.tolist() == [1.0]
+
+
+def test_a_run_of_the_comparison_that_lies_twice_counts_once(tmp_path: Path) -> None:
+    written(tmp_path, [1.0], scale="bench")
+    written(tmp_path, [2.0], "seed=1", scale="paper")
+    written(tmp_path / PAPER_SCALE, [2.0], "seed=1", scale="paper")
+    written(tmp_path / PAPER_SCALE, [3.0], scale="paper")
+    found = comparison(tmp_path)
+    assert [run.seed for run in found.at("bench").runs] == [0]
+    assert [run.seed for run in found.at("paper").runs] == [0, 1]
+    assert found.scales == ["bench", "paper"]
+    with pytest.raises(ConfigError, match="there is no folder"):
+        comparison(tmp_path / "nothing")
 
 
 def test_a_collection_holds_one_scale(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from stored_runs import written
 from trpo_repro.errors import ConfigError
 from trpo_repro.report import figure4, stepsizes
 from trpo_repro.report.choice import Choice, choices
+from trpo_repro.report.collection import collect
 from trpo_repro.report.picture import Picture
-from trpo_repro.report.runs import collect
 from trpo_repro.report.style import LOOKS
 
 STEPSIZES = (0.03, 0.1, 0.3)

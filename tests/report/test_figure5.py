@@ -13,8 +13,8 @@ from stored_runs import outcome, written
 
 from trpo_repro.errors import CheckpointError
 from trpo_repro.report import figure5, table1
+from trpo_repro.report.collection import collect
 from trpo_repro.report.games import paper_scores
-from trpo_repro.report.runs import collect
 from trpo_repro.report.statistics import mean_interval
 
 GAMES = ["beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders"]

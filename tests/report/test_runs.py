@@ -9,7 +9,8 @@ from stored_runs import trained, written
 
 from trpo_repro.errors import CheckpointError, ConfigError
 from trpo_repro.report import runs as runs_module
-from trpo_repro.report.runs import collect, read_progress, read_run
+from trpo_repro.report.collection import collect
+from trpo_repro.report.runs import read_progress, read_run
 from trpo_repro.runner import progress
 from trpo_repro.runner.evaluation import stored_config
 from trpo_repro.runner.run_folder import RunFolder

@@ -11,7 +11,8 @@ from stored_runs import trained, written
 
 from trpo_repro.report import paper_table, score_table
 from trpo_repro.report.choice import choices
-from trpo_repro.report.runs import collect, read_run
+from trpo_repro.report.collection import collect
+from trpo_repro.report.runs import read_run
 from trpo_repro.report.table import Table, markdown
 
 SCORES = {"single_path": [3.0, 2.0, 4.0, 2.5], "cem": [1.0, 2.0, 2.2, 9.0]}

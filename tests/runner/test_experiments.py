@@ -11,6 +11,7 @@ from trpo_repro.cli.sweep import experiments_folder
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.ablations import ABLATIONS, FOLDER
+from trpo_repro.report.collection import PAPER_SCALE
 from trpo_repro.report.groups import settings
 from trpo_repro.runner.sweep import read_experiment
 from trpo_repro.settings import VineConfig
@@ -72,9 +73,12 @@ def test_gymnasium_s_robots_are_run_for_one_and_ten_million_steps() -> None:
 def test_runs_of_the_paper_s_scale_have_the_sizes_of_table_2() -> None:
     found = configs("paper_scale")
     names = {(config.task.name, config.algo.name) for config in found}
-    assert names == {(t, a) for t in ("hopper", "walker") for a in ("single_path", "vine")}
+    sizes = {"swimmer": (50_000, 50), "hopper": (1_000_000, 100), "walker": (1_000_000, 100)}
+    assert names == {(t, a) for t in sizes for a in ("single_path", "vine")}
     for config in found:
-        assert (config.steps_per_iter, config.iterations) == (1_000_000, 200)
+        assert config.results_dir == f"results/{PAPER_SCALE}"
+        steps, length = sizes[config.task.name]
+        assert (config.steps_per_iter, config.iterations) == (steps, 200)
         if isinstance(config.algo, VineConfig):
-            assert (config.algo.rollouts_per_state, config.algo.rollout_length) == (4, 100)
+            assert (config.algo.rollouts_per_state, config.algo.rollout_length) == (4, length)
             assert config.algo.trunk_steps == 16 * 1000  # rollouts for sampling times their length

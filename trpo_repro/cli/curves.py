@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
+from trpo_repro.report.collection import collect
 from trpo_repro.report.curves import draw
-from trpo_repro.report.runs import collect
 from trpo_repro.report.style import our_style, picture_format, rendered
 
 

@@ -9,49 +9,54 @@ from typing import Any
 
 from trpo_repro.cli.ablations import write_pictures
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
+from trpo_repro.errors import ConfigError
 from trpo_repro.report import figure4, figure5, stepsizes
 from trpo_repro.report.choice import choices
+from trpo_repro.report.collection import SCALES, Collection, comparison, suffix
 from trpo_repro.report.games import PROTOCOLS, is_game
 from trpo_repro.report.picture import Picture, files, sidecar
-from trpo_repro.report.runs import Collection, collect
 from trpo_repro.report.style import our_style
 from trpo_repro.report.table1 import random_cells
 
 
 def main(options: argparse.Namespace) -> int:
     """Draw every picture; print the paths of the files."""
-    results, scale = Path(options.results_dir), options.scale
+    results = Path(options.results_dir)
     output = Path(options.output) if options.output else results / "figures"
-    found = collect([results / "runs"]).at(scale)
-    complaints = found.complaints
-    suffix = "" if scale == "bench" else f"_{scale}"  # two scales are never one picture
+    stored = comparison(results)
+    scales = [options.scale] if options.scale else stored.scales or SCALES[:1]
+    at_scales = {scale: stored.at(scale) for scale in scales}
+    complaints = [line for found in at_scales.values() for line in found.complaints]
     contents = list[dict[str, bytes]]()
     with our_style():
-        if not all(is_game(run) for run in found.runs):
-            contents += _figure4(found, results, scale, suffix, complaints)
-        for protocol in PROTOCOLS:
-            contents += _figure5(found, results, scale, suffix, protocol, complaints)
-    warn(complaints)
+        for scale, found in at_scales.items():
+            if any(run.complete and not is_game(run) for run in found.runs):
+                contents += _figure4(found, results, scale, complaints)
+            for protocol in PROTOCOLS:
+                contents += _figure5(found, results, scale, protocol, complaints)
+    warn(dict.fromkeys(complaints))
+    if not contents:
+        raise ConfigError("no stored run is complete", fix="see trpo-repro status")
     for content in contents:
         write_files(output, content)
-    write_pictures(results, output, scale)
-    refuse_if_strict(options.strict, found.complaints)
+    write_pictures(results, output, scales)
+    refuse_if_strict(options.strict, [c for found in at_scales.values() for c in found.complaints])
     return 0
 
 
 def _figure4(
-    found: Collection, results: Path, scale: str, suffix: str, complaints: list[str]
+    found: Collection, results: Path, scale: str, complaints: list[str]
 ) -> Iterator[dict[str, bytes]]:
     """Yield the files of the pictures of continuous tasks; add to `complaints`."""
     chosen = choices([run for run in found.runs if not is_game(run)])
     about = sidecar(chosen, results, scale=scale, unreadable=list(found.unreadable))
     pictures = {
-        name + suffix: figure4.draw(chosen, abscissa)
+        name + suffix(scale): figure4.draw(chosen, abscissa)
         for name, abscissa in figure4.ABSCISSAE.items()
     }
     if sweep := stepsizes.draw(chosen):
-        pictures[f"stepsizes{suffix}"] = sweep
-    else:
+        pictures[f"stepsizes{suffix(scale)}"] = sweep
+    elif scale == SCALES[0]:
         complaints.append("no stepsizes were swept: no picture of them")
     yield from _drawn(pictures, about, complaints)
 
@@ -60,7 +65,6 @@ def _figure5(
     found: Collection,
     results: Path,
     scale: str,
-    suffix: str,
     protocol: str,
     complaints: list[str],
 ) -> Iterator[dict[str, bytes]]:
@@ -71,7 +75,7 @@ def _figure5(
     own = "" if protocol == PROTOCOLS[0] else f"_{protocol}"  # nor are two protocols
     chance = {game: cell.mean for game, cell in random_cells(results, protocol).items()}
     pictures = {
-        name + own + suffix: figure5.draw(
+        name + own + suffix(scale): figure5.draw(
             chosen, name, scale=scale, protocol=protocol, chance=chance
         )
         for name in figure5.AXES
@@ -84,5 +88,5 @@ def _drawn(
 ) -> Iterator[dict[str, bytes]]:
     """Yield the files of each picture; add to `complaints`."""
     for name, picture in pictures.items():
-        complaints += [line for line in picture.complaints if line not in complaints]
+        complaints += picture.complaints
         yield files(name, picture, about)

@@ -142,9 +142,7 @@ def parser() -> argparse.ArgumentParser:
     for name, report in (("figures", figures), ("tables", tables)):
         report.add_argument("--results-dir", default="results", help="default: results")
         report.add_argument("--output", help=f"folder; default: {name}/ of the results")
-        report.add_argument(
-            "--scale", choices=("bench", "paper"), default="bench", help="of the runs"
-        )
+        report.add_argument("--scale", choices=("bench", "paper"), help="default: each")
     for report in (curves, figures, tables):
         report.add_argument(
             "--strict", action="store_true", help="exit 3 if a run is unfinished or damaged"

@@ -10,41 +10,46 @@ from pathlib import Path
 
 from trpo_repro.cli.ablations import write_tables
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
-from trpo_repro.errors import ConfigError
 from trpo_repro.report import paper_table, score_table, table1
 from trpo_repro.report.choice import choices
+from trpo_repro.report.collection import SCALES, comparison, suffix
 from trpo_repro.report.games import PROTOCOLS, is_game, played_as
-from trpo_repro.report.runs import Collection, StoredRun, collect
+from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.table import Table, files, markdown
 
 
 def main(options: argparse.Namespace) -> int:
     """Make every table; print the paths of the files."""
-    results, scale = Path(options.results_dir), options.scale
-    found = collect([results / "runs"])
-    games, complaints = _games(found.runs, results)
-    at_scale = [run for run in found.runs if run.config.get("scale") == scale]
-    chosen = choices([run for run in at_scale if not is_game(run)])
-    suffix = "" if scale == "bench" else f"_{scale}"  # two scales are never one table
-    tables = dict[str, Table]()
-    if chosen:
-        tables[f"scores{suffix}"] = score_table.table(chosen)
-        tables[f"parameters{suffix}"] = paper_table.parameters(chosen)
-    if at_scale:
-        tables[f"times{suffix}"] = paper_table.times(choices(at_scale))
-    elif not games:
-        raise ConfigError(f"no run is of scale={scale}", fix="name another: --scale")
+    results = Path(options.results_dir)
+    stored = comparison(results)
+    games, complaints = _games(stored.runs, results)
+    tables, losses = dict[str, Table](), list[str]()
+    scales = [options.scale] if options.scale else stored.scales
+    for scale in scales or ([] if games else SCALES[:1]):
+        found = stored.at(scale)
+        tables |= _of_scale(found.runs, scale)
+        losses += found.complaints
     tables |= games
-    stored = Collection(at_scale, found.unreadable)
-    warn(stored.complaints + complaints)
+    losses = list(dict.fromkeys(losses))
+    warn(losses + complaints)
     output = Path(options.output) if options.output else results / "tables"
     for name, table in tables.items():
         write_files(output, files(name, table))
     if "table1" in tables:
         print(markdown(tables["table1"]))
-    write_tables(results, output, scale)
-    refuse_if_strict(options.strict, stored.complaints)
+    write_tables(results, output, scales)
+    refuse_if_strict(options.strict, losses)
     return 0
+
+
+def _of_scale(runs: list[StoredRun], scale: str) -> dict[str, Table]:
+    """Return the tables whose numbers are of runs of one scale."""
+    tables = dict[str, Table]()
+    if chosen := choices([run for run in runs if not is_game(run)]):
+        tables[f"scores{suffix(scale)}"] = score_table.table(chosen)
+        tables[f"parameters{suffix(scale)}"] = paper_table.parameters(chosen)
+    tables[f"times{suffix(scale)}"] = paper_table.times(choices(runs))
+    return tables
 
 
 def _games(runs: list[StoredRun], results: Path) -> tuple[dict[str, Table], list[str]]:

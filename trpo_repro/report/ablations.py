@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trpo_repro.report.choice import Choice
+from trpo_repro.report.collection import collect
 from trpo_repro.report.groups import Group, by_task, settings
-from trpo_repro.report.runs import StoredRun, collect
+from trpo_repro.report.runs import StoredRun
 
 FOLDER = "ablations"
 """Where their results lie, below the others: a setting of theirs is none of Figure 4's."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trpo_repro.config import science_hash
-from trpo_repro.errors import CheckpointError, ConfigError
+from trpo_repro.errors import CheckpointError
 from trpo_repro.settings import later_settings
 
 COLUMNS = (
@@ -48,7 +47,6 @@ SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
 """The parts of a configuration that decide results; their hash tells runs apart."""
 SIZE_LIMIT = 1 << 24  # bytes of rows that we agree to read: fifty thousand of them
 JSON_LIMIT = 1 << 20  # bytes; nothing that a run writes comes near
-SET_ASIDE = re.compile(r"\.old\d+$")  # what `run --restart` leaves beside the new run
 
 
 @dataclass(frozen=True)
@@ -104,60 +102,6 @@ class StoredRun:
         """
         column = MEAN_SCORE if self.scored_by_mean else "score"
         return self.rows[column].to_numpy(np.float64)
-
-
-@dataclass(frozen=True)
-class Collection:
-    """What was found below some folders.
-
-    Attributes:
-        runs: The runs, in order of task, algorithm, identity and seed.
-        unreadable: The folders of which nobody knows what they are, and why.
-    """
-
-    runs: list[StoredRun]
-    unreadable: dict[Path, str]
-
-    @property
-    def complaints(self) -> list[str]:
-        """Return one line for each run that is unreadable, unfinished or damaged."""
-        lost = [f"{folder}: not shown: {why}" for folder, why in self.unreadable.items()]
-        return lost + [f"{run.path}: {run.problem}" for run in self.runs if run.problem]
-
-    def at(self, scale: str) -> Collection:
-        """Return the runs of one scale.
-
-        Raises:
-            ConfigError: There is none.
-        """
-        runs = [run for run in self.runs if run.config.get("scale") == scale]
-        if not runs:
-            raise ConfigError(f"no run is of scale={scale}", fix="name another: --scale")
-        return Collection(runs, self.unreadable)
-
-
-def collect(paths: Sequence[Path]) -> Collection:
-    """Read all runs in and below `paths`.
-
-    Raises:
-        ConfigError: A path is no folder, or no run is below any of them.
-        CheckpointError: Runs there are, but none can be read.
-    """
-    runs, unreadable = [], {}
-    folders = _run_folders(paths)
-    for folder in folders:
-        try:
-            runs.append(read_run(folder))
-        except (CheckpointError, OSError) as error:
-            unreadable[folder] = str(error)
-    runs.sort(key=lambda run: (run.task, run.algorithm, run.identity, run.seed))
-    found = Collection(runs, unreadable)
-    if not runs:
-        raise CheckpointError(
-            f"none of {len(folders)} runs can be read; the first: {found.complaints[0]}",
-            fix="train again, with run --restart",
-        )
-    return found
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -219,25 +163,6 @@ def read_progress(path: Path) -> tuple[pd.DataFrame, str]:
     if sound < len(rows) or rest:
         problem = f"{path.name} is damaged after {sound} rows"
     return rows.iloc[:sound], problem
-
-
-def _run_folders(paths: Sequence[Path]) -> list[Path]:
-    """Return every run folder in and below `paths`, once."""
-    found: dict[Path, Path] = {}
-    for path in paths:
-        if not path.is_dir():
-            raise ConfigError(
-                f"there is no folder {path}", fix="name run folders, or their parents"
-            )
-        files = [*path.rglob("config.json"), *path.rglob("progress.csv")]
-        for folder in sorted({file.parent for file in files}):
-            if folder == path or not SET_ASIDE.search(folder.name):
-                found.setdefault(folder.resolve(), folder)
-    if not found:
-        raise ConfigError(
-            f"no run is below {', '.join(map(str, paths))}", fix="train one: trpo-repro run task=…"
-        )
-    return list(found.values())
 
 
 def _state(path: Path) -> str:

@@ -10,6 +10,7 @@ import pytest
 from stored_report import store
 from stored_runs import outcome, written
 
+from trpo_repro.report.collection import PAPER_SCALE
 from trpo_repro.report.html import tables
 from trpo_repro.report.html.page import page
 from trpo_repro.report.table import Table, files
@@ -32,6 +33,19 @@ def test_every_section_is_there_in_order(text: str) -> None:
     assert "20 | 21" in text
     assert "Student&#39;s 95% t interval" in text
     assert "the &lt;disk&gt; is full" in text
+
+
+def test_runs_at_the_paper_s_sizes_have_a_section_of_their_own(tmp_path: Path) -> None:
+    written(tmp_path, [1.0])
+    written(tmp_path / PAPER_SCALE, [5.0], scale="paper", state="running", iterations=9)
+    assert 'id="figure4_paper"' not in page(tmp_path).decode()
+    written(tmp_path / PAPER_SCALE, [5.0], "algo=vine", scale="paper")
+    made = page(tmp_path).decode()
+    first, second = re.findall(r'<section id="(figure4[^"]*)">', made)
+    assert (first, second) == ("figure4", "figure4_paper")
+    own = made.split('<section id="figure4_paper">')[1].split("</section>")[0]
+    assert "Figure 4 at the paper&#39;s sizes: score against policy iterations" in own
+    assert "Computation time" in own
 
 
 def test_what_a_claim_asks_and_its_numbers_stand_open(text: str) -> None:

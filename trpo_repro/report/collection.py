@@ -1,0 +1,117 @@
+"""All the runs that are stored below some folders, and which of them go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trpo_repro.errors import CheckpointError, ConfigError
+from trpo_repro.report.runs import StoredRun, read_run
+
+SCALES = ("bench", "paper")
+"""What pictures and tables are of: each has runs of one."""
+PAPER_SCALE = "paper_scale"
+"""Where runs at the paper's sizes lie that had the machine to themselves, below the results."""
+SET_ASIDE = re.compile(r"\.old\d+$")  # what `run --restart` leaves beside the new run
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was found below some folders.
+
+    Attributes:
+        runs: The runs, in order of task, algorithm, identity and seed.
+        unreadable: The folders of which nobody knows what they are, and why.
+    """
+
+    runs: list[StoredRun]
+    unreadable: dict[Path, str]
+
+    @property
+    def complaints(self) -> list[str]:
+        """Return one line for each run that is unreadable, unfinished or damaged."""
+        lost = [f"{folder}: not shown: {why}" for folder, why in self.unreadable.items()]
+        return lost + [f"{run.path}: {run.problem}" for run in self.runs if run.problem]
+
+    @property
+    def scales(self) -> list[str]:
+        """Return those of `SCALES` that there are runs of."""
+        there = {run.config.get("scale") for run in self.runs}
+        return [scale for scale in SCALES if scale in there]
+
+    def at(self, scale: str) -> Collection:
+        """Return the runs of one scale.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        runs = [run for run in self.runs if run.config.get("scale") == scale]
+        if not runs:
+            raise ConfigError(f"no run is of scale={scale}", fix="name another: --scale")
+        return Collection(runs, self.unreadable)
+
+
+def collect(paths: Sequence[Path]) -> Collection:
+    """Read all runs in and below `paths`.
+
+    Raises:
+        ConfigError: A path is no folder, or no run is below any of them.
+        CheckpointError: Runs there are, but none can be read.
+    """
+    runs, unreadable = [], {}
+    folders = _run_folders(paths)
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except (CheckpointError, OSError) as error:
+            unreadable[folder] = str(error)
+    runs.sort(key=lambda run: (run.task, run.algorithm, run.identity, run.seed))
+    found = Collection(runs, unreadable)
+    if not runs:
+        raise CheckpointError(
+            f"none of {len(folders)} runs can be read; the first: {found.complaints[0]}",
+            fix="train again, with run --restart",
+        )
+    return found
+
+
+def suffix(scale: str) -> str:
+    """Return what the files of a scale's pictures and tables end in: the usual one's in nothing."""
+    return "" if scale == SCALES[0] else f"_{scale}"
+
+
+def comparison(results: Path) -> Collection:
+    """Read all runs of the paper's comparison below `results`; one that lies twice counts once.
+
+    Raises:
+        ConfigError: There is none.
+        CheckpointError: Runs there are, but none can be read.
+    """
+    folders = [results / "runs", results / PAPER_SCALE / "runs"]
+    found = collect([folder for folder in folders if folder.is_dir()] or folders[:1])
+    once = {
+        (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed): run
+        for run in found.runs
+    }
+    return Collection(list(once.values()), found.unreadable)
+
+
+def _run_folders(paths: Sequence[Path]) -> list[Path]:
+    """Return every run folder in and below `paths`, once."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise ConfigError(
+                f"there is no folder {path}", fix="name run folders, or their parents"
+            )
+        files = [*path.rglob("config.json"), *path.rglob("progress.csv")]
+        for folder in sorted({file.parent for file in files}):
+            if folder == path or not SET_ASIDE.search(folder.name):
+                found.setdefault(folder.resolve(), folder)
+    if not found:
+        raise ConfigError(
+            f"no run is below {', '.join(map(str, paths))}", fix="train one: trpo-repro run task=…"
+        )
+    return list(found.values())

@@ -1,0 +1,238 @@
+"""The sections of the page between the claims and the videos, in the order of their questions."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from trpo_repro.report import (
+    ablation_figure,
+    figure4,
+    paper_table,
+    provenance_table,
+    published,
+    score_table,
+    stepsizes,
+)
+from trpo_repro.report.ablations import ABLATIONS, FOLDER, Found, stored_ablations
+from trpo_repro.report.choice import choices
+from trpo_repro.report.claims.evidence import Chosen
+from trpo_repro.report.collection import SCALES, collect, comparison, suffix
+from trpo_repro.report.games import is_game
+from trpo_repro.report.html import plots, tables
+from trpo_repro.report.html.plots import Line
+from trpo_repro.report.html.tables import Shown
+from trpo_repro.report.picture import Picture
+from trpo_repro.report.runs import StoredRun
+from trpo_repro.report.style import LOOKS, look, our_style, rendered
+
+SVG = "image/svg+xml"
+HEADLINES = (
+    "{}: score against policy iterations",
+    "The same against simulated steps",
+    "The same against wall time",
+)
+COMPARISONS = {
+    "bench": ("Figure 4", "At scale=bench: 50K steps an iteration, cart-pole 10K."),
+    "paper": (
+        "Figure 4 at the paper's sizes",
+        "At scale=paper, the sizes of Table 2: a million steps an iteration, swimmer 50K.",
+    ),
+}
+"""By scale: a section's title, and what it says first."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One figure of the page.
+
+    Attributes:
+        name: Of the element.
+        title: Its heading.
+        image: The drawing as a data URI, for print and for browsers without JavaScript.
+        panels: Plotly's HTML, one a panel; none where the drawing is all there is.
+        folded: Whether it is opened by hand.
+        more: Whether the drawing shows more than the panels, and is kept above them.
+    """
+
+    name: str
+    title: str
+    image: str
+    panels: tuple[str, ...] = ()
+    folded: bool = False
+    more: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Tell whether the drawing is always shown."""
+        return self.more or not self.panels
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page.
+
+    Attributes:
+        name: Of the element.
+        title: Its heading.
+        text: What is said first.
+        plots: Its figures.
+        tables: Its tables.
+        algorithms: Those that its curves are of, to be switched on and off.
+    """
+
+    name: str
+    title: str
+    text: str = ""
+    plots: tuple[Plot, ...] = ()
+    tables: tuple[Shown, ...] = ()
+    algorithms: tuple[Line, ...] = ()
+
+
+def sections(results: Path) -> list[Section]:
+    """Return those that have anything to show.
+
+    Raises:
+        ConfigError: No run is stored.
+    """
+    runs = comparison(results).runs
+    # Games have their own section: their scores are on no common scale.
+    shown = [run for run in runs if not is_game(run)]
+    at_scale = {
+        scale: choices([run for run in shown if run.config.get("scale") == scale])
+        for scale in SCALES
+    }
+    chosen = at_scale["bench"]
+    varied = stored_ablations(results, chosen)
+    parts = {"comparison": runs, **_other_parts(results)}
+    with our_style():
+        found = [
+            *(_figure4(of_scale, scale) for scale, of_scale in at_scale.items()),
+            _atari(results),
+            _parameters(results, chosen),
+            _ablations(varied),
+            _theory(results),
+            _published(parts.get(published.FOLDER, [])),
+            _provenance(parts),
+        ]
+    return [section for section in found if section.plots or section.tables]
+
+
+def _figure4(chosen: Chosen, scale: str) -> Section:
+    """Return the comparison: three pictures, the stepsizes, the scores; empty before any run."""
+    name, (title, size) = "figure4" + suffix(scale), COMPARISONS[scale]
+    if not any(choice.shown for of_task in chosen.values() for choice in of_task):
+        return Section(name, title)
+    drawn, numbers = list[Plot](), list[pd.DataFrame]()
+    for headline, (key, abscissa) in zip(HEADLINES, figure4.ABSCISSAE.items(), strict=True):
+        picture, own = figure4.draw(chosen, abscissa), key + suffix(scale)
+        panels = tuple(plots.algorithm_panels(own, picture.numbers, abscissa.label))
+        numbers.append(picture.numbers)
+        folded = len(drawn) > 0
+        drawn.append(Plot(own, headline.format(title), _image(picture), panels, folded))
+    if sweep := stepsizes.draw(chosen):
+        own = f"stepsizes{suffix(scale)}"
+        drawn.append(Plot(own, "Stepsizes that were swept", _image(sweep), folded=True))
+    found = [tables.shown(score_table.table(chosen))]
+    if suffix(scale):  # the usual one's times are beside Table 2
+        found.append(tables.shown(paper_table.times(chosen)))
+    text = f"{size} Lines are means over complete seeds, bands their 95% bootstrap intervals."
+    return Section(name, title, text, tuple(drawn), tuple(found), _algorithms(numbers))
+
+
+def _atari(results: Path) -> Section:
+    """Return what `trpo-repro figures` and `tables` wrote of Figure 5 and Table 1."""
+    drawn, numbers = list[Plot](), list[pd.DataFrame]()
+    for path in sorted((results / "figures").glob("figure5*.svg")):
+        panels: list[str] = []
+        if (points := path.with_suffix(".csv")).is_file() and points.stat().st_size > 1:
+            numbers.append(pd.read_csv(points))
+            panels = plots.algorithm_panels(path.stem, numbers[-1], "policy iteration")
+        title = path.stem.replace("figure5", "Figure 5").replace("_", ", ")
+        drawn.append(Plot(path.stem, title, data_uri(path.read_bytes(), SVG), tuple(panels)))
+    found = _stored(results, "table1")
+    title, algorithms = "Atari: Figure 5 and Table 1", _algorithms(numbers)
+    return Section("atari", title, "", tuple(drawn), found, algorithms)
+
+
+def _parameters(results: Path, chosen: Chosen) -> Section:
+    """Return Tables 2 and 3, and the times."""
+    ours = tables.shown(paper_table.parameters(chosen)), tables.shown(paper_table.times(chosen))
+    return Section(
+        "parameters", "Tables 2 and 3", "", (), (*ours[:1], *_stored(results, "table3"), ours[1])
+    )
+
+
+def _ablations(found: Found) -> Section:
+    """Return each ablation that was run."""
+    labels = {ablation.name: ablation for ablation in ABLATIONS}
+    drawn = []
+    for name, picture in ablation_figure.draw(found).items():
+        ablation, panels = labels[name], []
+        for task, members in found[name].items():
+            shades, frame = ablation_figure.colours(members), ablation_figure.curves(members)
+            lines = [Line(value, value, shade) for value, shade in shades.items()]
+            panels.append(
+                plots.panel(f"{name}-{task}", task, frame, "policy iteration", lines, by="value")
+            )
+        title = f"{ablation.label[0].upper()}{ablation.label[1:]}, {look(ablation.algorithm).label}"
+        drawn.append(Plot(f"ablation-{name}", title, _image(picture), tuple(panels), more=True))
+    table = (tables.shown(ablation_figure.table(found)),) if found else ()
+    return Section("ablations", "Ablations", "", tuple(drawn), table)
+
+
+def _theory(results: Path) -> Section:
+    """Return what `trpo-repro theory` wrote."""
+    folder = results / "theory"
+    drawn: tuple[Plot, ...] = ()
+    if (path := folder / "bound.svg").is_file():
+        image = data_uri(path.read_bytes(), SVG)
+        drawn = (Plot("bound", "True η, L and the lower bounds along a step", image),)
+    found = [tables.stored(folder / f"{name}.md") for name in ("checks", "steps")]
+    return Section("theory", "Theory", "", drawn, tuple(t for t in found if t))
+
+
+def _published(runs: Sequence[StoredRun]) -> Section:
+    table = tables.shown(published.table(runs))
+    return Section("published", "Against others", "", (), (table,))
+
+
+def _provenance(parts: Mapping[str, Sequence[StoredRun]]) -> Section:
+    found = [provenance_table.table(parts)]
+    if len((failed := provenance_table.failures(parts)).shown):
+        found.append(failed)
+    return Section("provenance", "Provenance", "", (), tuple(map(tables.shown, found)))
+
+
+def _other_parts(results: Path) -> dict[str, list[StoredRun]]:
+    """Return the runs that are none of the comparison's."""
+    folders = {name: results / name / "runs" for name in (FOLDER, published.FOLDER)}
+    return {name: collect([path]).runs for name, path in folders.items() if path.is_dir()}
+
+
+def _stored(results: Path, name: str) -> tuple[Shown, ...]:
+    found = tables.stored(results / "tables" / f"{name}.md")
+    return (found,) if found else ()
+
+
+def _algorithms(numbers: Sequence[pd.DataFrame]) -> tuple[Line, ...]:
+    """Return the algorithms that are drawn, in the order of the figures' legends."""
+    drawn = {algorithm for frame in numbers for algorithm in frame["algorithm"]}
+    ranked = [*(a for a in LOOKS if a in drawn), *sorted(drawn - LOOKS.keys())]
+    found = [(algorithm, look(algorithm)) for algorithm in ranked]
+    return tuple(Line(key, own.label, own.colour, own.dashes) for key, own in found)
+
+
+def _image(picture: Picture) -> str:
+    figure: Figure = picture.figure
+    return data_uri(rendered(figure, "svg"), SVG)
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Return `content` as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
