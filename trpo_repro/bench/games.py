@@ -25,6 +25,8 @@ ROWS = 8  # emulators to a thread or process of the reference
 SINGLE_PATH = {"sampling": 0.85, "end to end": 0.55}
 VINE = 0.80
 """The ratios wanted."""
+VINE_STEPS = 4
+"""Of an iteration at `scale=paper`, to one of single path's."""
 
 
 def single_path(setup: Setup) -> list[Measurement]:
@@ -55,14 +57,14 @@ def single_path(setup: Setup) -> list[Measurement]:
 
 def vine(setup: Setup) -> list[Measurement]:
     """Measure vine's sampling against as many processes that step the same emulators at random."""
-    steps = setup.game_steps
-    words = [f"task={GAME}", "algo=vine", f"steps_per_iter={steps}"]
+    steps = VINE_STEPS * setup.game_steps
+    words = [f"task={GAME}", "algo=vine", f"steps_per_iter={steps}", "algo.rollout_length=100"]
     algorithm = build_algorithm(setup.compose([*words, f"algo.trunk_steps={steps // 5}"]))
     assert isinstance(algorithm, Vine)
     arrays, _ = algorithm.iterate(algorithm.initial(), 0)
     simulator = algorithm.sampler.simulator
     actions = {
-        "random": _processes(simulator, steps),
+        "random": _processes(simulator, setup.game_steps),
         "vine": own_sampling(algorithm, arrays),
     }
     figures = in_turn(actions, setup.rounds)

@@ -41,7 +41,7 @@ class Setup:
         paper_steps: Simulated steps of an iteration at `scale=paper`.
         bench_steps: The same at `scale=bench`.
         rival_steps: The same where SB3-contrib is the reference.
-        game_steps: The same of a game: the paper's of single path, a quarter of vine's.
+        game_steps: The same of a game: single path's, a quarter of vine's.
     """
 
     compose: Compose

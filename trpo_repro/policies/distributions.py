@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -118,6 +119,14 @@ class FactoredCategorical:
         """Describe actions of one category for each entry of `categories`."""
         self.categories = list(categories)
         self.size = sum(categories)
+        # The factors as rows of one table, short ones filled up with a column beyond μ's.
+        width = max(self.categories)
+        begins = np.cumsum([0, *self.categories[:-1]])
+        place, ends = np.arange(width), np.array(self.categories)[:, None]
+        self._table = torch.from_numpy(
+            np.where(place < ends, begins[:, None] + place, self.size).astype(np.int64)
+        )
+        self._open = torch.from_numpy(place >= ends - 1)  # above these no category lies
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw numbers uniform on [0, 1)."""
@@ -125,12 +134,9 @@ class FactoredCategorical:
 
     def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
         """Invert each factor's cumulative distribution at its noise."""
-        picks = []
-        for factor, logits in enumerate(self._split(mu)):
-            cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
-            above = (noise[..., factor, None] >= cumulative[..., :-1]).sum(dim=-1)
-            picks.append(above)
-        return torch.stack(picks, dim=-1)
+        logits = functional.pad(mu, (0, 1), value=-math.inf)[..., self._table]
+        cumulative = logits.softmax(dim=-1).cumsum(dim=-1).masked_fill(self._open, math.inf)
+        return (noise[..., None] >= cumulative).sum(dim=-1)
 
     def mode(self, mu: Tensor) -> Tensor:
         """Return each factor's likeliest category."""
