@@ -123,6 +123,22 @@ def test_each_scale_that_is_stored_has_its_own_files(
     assert len(usual["cartpole"]["single_path"]["runs"]) == 3
 
 
+def test_one_robot_s_runs_already_stand_beside_the_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(tmp_path)
+    written(tmp_path / "gym_v5", [1.0] * 12, "task=gym", "task.id=Swimmer-v5")
+    code, out, _ = outcome("tables", "--results-dir", str(tmp_path), capsys=capsys)
+    assert code == 0
+    assert out.splitlines()[-1] == str(tmp_path / "tables" / "gym_v5.md")
+    (ours,) = [
+        line.split(" | ")
+        for line in (tmp_path / "tables" / "gym_v5.md").read_text().splitlines()
+        if "trpo-repro" in line
+    ]
+    assert ours[-3:] == ["200", "–", "– |"]
+
+
 def test_an_unfinished_run_of_the_paper_s_scale_spoils_no_other_picture(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,7 +62,7 @@ def _ours(runs: Sequence[StoredRun]) -> list[dict[str, str]]:
             "steps": f"{steps:,}",
             "seeds": ", ".join(dict.fromkeys(str(len(g.complete)) for g in own.values())),
             "metric": f"final {FINAL} iterations, mean [95%]",
-            **{robot: _return(group) for robot, group in own.items()},
+            **{robot: _return(own[robot]) if robot in own else "" for robot in ROBOTS},
         }
         for (method, steps), own in sorted(cells.items(), key=lambda item: item[0][::-1])
     ]
