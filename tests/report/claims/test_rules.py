@@ -231,6 +231,8 @@ def test_the_time_of_a_whole_run_at_the_paper_s_sizes_is_that_of_its_own_machine
     }
     assert finding.counts[2].value == pytest.approx(0.4)
     assert finding.counts[2].runs[0].startswith(f"{PAPER_SCALE}/runs/hopper/single_path/")
+    shown = table(ledger(gather(tmp_path))).shown.set_index("id")["runs"]["C17"]
+    assert shown.split(", ") == [c.runs[0].removesuffix("/seed0") for c in finding.counts[2:4]]
     written(tmp_path / PAPER_SCALE, [1.0] * 200, "task=hopper", "scale=paper", seed=999)
     assert judgements(found(tmp_path, "C17"))["hopper, single path"] == "open"
 

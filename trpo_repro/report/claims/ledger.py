@@ -192,7 +192,8 @@ def _number(entry: Entry, count: Count) -> dict[str, object]:
 
 def _shown(entry: Entry) -> dict[str, str]:
     known = [count for count in entry.finding.counts if count.judgement is not Judgement.MISSING]
-    settings = {"/".join(run.split("/")[1:4]) for count in known for run in count.runs}
+    runs = {run for count in known for run in count.runs}
+    settings = {run.rsplit("/", 1)[0].removeprefix("runs/") for run in runs}
     return {
         "id": entry.name,
         "the paper says": f"{entry.claim} ({entry.where})",
