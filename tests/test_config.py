@@ -379,7 +379,9 @@ def test_a_setting_that_came_later_is_in_no_hash_until_it_is_changed() -> None:
     assert without_it.identity() != config.identity()
     assert science_hash(without_it.science()) == without_it.identity()
     assert later_settings("vine") == {"line_search": True}
-    assert later_settings("natural_gradient") == {"standardise_advantages": True}
+    standardised = {"standardise_advantages": True}
+    assert later_settings("natural_gradient") == standardised
+    assert later_settings("single_path") == {"line_search": True, **standardised}
     assert later_settings("cem") == later_settings("nonsense") == {}
 
 

@@ -93,11 +93,18 @@ class NaturalGradientConfig(NaturalDirectionConfig):
 
 @dataclass(frozen=True)
 class TrustRegionConfig(NaturalDirectionConfig):
-    """Settings of `algo=single_path|empirical_fim`."""
+    """Settings of what steps to the edge of a trust region."""
 
     line_search_shrink: Annotated[float, Range(above=0, below=1)]
     max_backtracks: Annotated[int, Range(at_least=0)]
     line_search: bool = field(default=True, kw_only=True)  # see later_settings
+
+
+@dataclass(frozen=True)
+class SinglePathConfig(TrustRegionConfig):
+    """Settings of `algo=single_path|empirical_fim`."""
+
+    standardise_advantages: bool = field(default=True, kw_only=True)  # see later_settings
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ class CmaConfig:
 
 AlgorithmConfig = (
     NaturalGradientConfig
-    | TrustRegionConfig
+    | SinglePathConfig
     | VineConfig
     | MaxKlConfig
     | PolicyGradientConfig
@@ -176,10 +183,10 @@ AlgorithmConfig = (
     | CmaConfig
 )
 ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
-    "single_path": TrustRegionConfig,
+    "single_path": SinglePathConfig,
     "vine": VineConfig,
     "natural_gradient": NaturalGradientConfig,
-    "empirical_fim": TrustRegionConfig,
+    "empirical_fim": SinglePathConfig,
     "max_kl": MaxKlConfig,
     "cem": CemConfig,
     "cma": CmaConfig,

@@ -117,8 +117,8 @@ class Capture:
 
 
 def advantages_of(*overrides):
-    """Return the first batch's advantages of a natural gradient's run."""
-    settings = ["task=cartpole", "algo=natural_gradient", "steps_per_iter=1000", "threads=1"]
+    """Return the first batch's advantages."""
+    settings = ["task=cartpole", "steps_per_iter=1000", "threads=1"]
     built = build_algorithm(run_config([*settings, *overrides]))
     algorithm = dataclasses.replace(built, update=Capture())
     with pytest.raises(Captured) as caught:
@@ -126,9 +126,12 @@ def advantages_of(*overrides):
     return caught.value.args[0].batch.advantages.numpy()
 
 
-def test_advantages_keep_their_unit_where_that_is_asked_for():
-    usual = advantages_of("estimator.baseline=none")
-    raw = advantages_of("estimator.baseline=none", "algo.standardise_advantages=false")
+@pytest.mark.parametrize("algo", ["single_path", "empirical_fim", "natural_gradient"])
+def test_advantages_keep_their_unit_where_that_is_asked_for(algo):
+    usual = advantages_of(f"algo={algo}", "estimator.baseline=none")
+    raw = advantages_of(
+        f"algo={algo}", "estimator.baseline=none", "algo.standardise_advantages=false"
+    )
     assert (usual.mean(), usual.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-5))
     np.testing.assert_allclose((raw - raw.mean()) / raw.std(), usual, atol=1e-4)
     # Cart-pole pays ten points for a step up and none for the last: discounted sums of these.

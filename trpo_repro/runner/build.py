@@ -41,6 +41,7 @@ from trpo_repro.settings import (
     NaturalGradientConfig,
     PixelPolicyConfig,
     PolicyGradientConfig,
+    SinglePathConfig,
     TrustRegionConfig,
     VineConfig,
 )
@@ -112,7 +113,10 @@ def build_algorithm(config: RunConfig, ranks: Ranks = ALONE) -> Algorithm:
         normalise=estimator.normalise_observations,
         device=config.device,
         reward_bound=_reward_bound(config),
-        standardise=not isinstance(algo, NaturalGradientConfig) or algo.standardise_advantages,
+        standardise=(
+            not isinstance(algo, (NaturalGradientConfig, SinglePathConfig))
+            or algo.standardise_advantages
+        ),
     )
     return AdaptivePenalty(learner, update) if isinstance(update, KlPenalty) else learner
 
