@@ -15,6 +15,7 @@ import pytest
 from cli_helpers import SMALL, SilentReporter, config_in, essence, folder_in, rows_of, trpo
 
 from trpo_repro.errors import (
+    CheckpointError,
     ConfigError,
     DiskError,
     MissingDependency,
@@ -62,6 +63,20 @@ def diverging(call: int, number: float) -> Callable[..., Transition]:
         return after
 
     return patched
+
+
+def test_a_run_whose_rows_are_lost_is_not_called_done(tmp_path: Path) -> None:
+    folder = run(tmp_path)
+    wanted, whole = essence(folder), folder.progress.read_bytes()
+    folder.progress.unlink()
+    for _ in range(2):  # the first refusal leaves nothing that would let the second pass
+        with pytest.raises(CheckpointError, match="does not hold the 8 rows before") as caught:
+            run(tmp_path)
+        assert caught.value.exit_code == 3
+        assert not folder.progress.exists()
+    folder.progress.write_bytes(whole)
+    run(tmp_path)
+    assert essence(folder) == wanted
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def train(
 def already_complete(config: RunConfig) -> bool:
     """Tell from the files alone whether `config` has been run to its end."""
     folder = RunFolder.of(config)
-    if not (folder.status.exists() and folder.policy.exists()):
+    if not all(path.exists() for path in (folder.status, folder.policy, folder.progress)):
         return False
     status = read_json(folder.status)
     done = status.get("iterations_done")

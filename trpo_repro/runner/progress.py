@@ -96,10 +96,10 @@ def cut_back(path: Path, rows: int) -> list[str]:
     """Leave the header and the first `rows` rows of `path`; return warnings.
 
     Rows past the checkpoint belong to iterations that will be run again; half a line is what a
-    killed writer left.
+    killed writer left. Nobody can bring back rows before it: they were durable when it was written.
 
     Raises:
-        CheckpointError: The file is larger than any of ours.
+        CheckpointError: These are not all there, or the file is larger than any of ours.
     """
     if path.exists() and path.stat().st_size > SIZE_LIMIT:
         raise CheckpointError(
@@ -109,10 +109,14 @@ def cut_back(path: Path, rows: int) -> list[str]:
         )
     lines, surplus = _first_lines(path, 1 + rows)
     before = [line for line in lines[1:] if line.endswith(b"\n")]
-    warnings = []
     numbers = [line.split(b",")[0] for line in before]
     if numbers != [str(number).encode() for number in range(rows)]:
-        warnings.append(f"{path.name} does not hold the {rows} rows before the checkpoint")
+        raise CheckpointError(
+            f"the file does not hold the {rows} rows before the checkpoint",
+            where=str(path),
+            fix="put it back, or --restart keeps the old folder aside and begins anew",
+        )
+    warnings = []
     if surplus:
         warnings.append(f"{path.name}: {surplus} rows past the checkpoint are computed again")
     kept = [HEADER.encode(), *before]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from trpo_repro.report import (
     ablation_figure,
+    baseline_figure,
     figure4,
     paper_table,
     provenance_table,
@@ -115,7 +116,7 @@ def sections(results: Path) -> list[Section]:
             *(_figure4(of_scale, scale) for scale, of_scale in at_scale.items()),
             _atari(results),
             _parameters(results, chosen),
-            _ablations(varied),
+            _ablations(varied, baseline_figure.draw(chosen, parts.get(baseline_figure.FOLDER, []))),
             _theory(results),
             _published(parts.get(published.FOLDER, [])),
             _provenance(parts),
@@ -168,8 +169,8 @@ def _parameters(results: Path, chosen: Chosen) -> Section:
     )
 
 
-def _ablations(found: Found) -> Section:
-    """Return each ablation that was run."""
+def _ablations(found: Found, baseline: Picture | None) -> Section:
+    """Return each ablation that was run, and the natural gradient without a baseline."""
     labels = {ablation.name: ablation for ablation in ABLATIONS}
     drawn = []
     for name, picture in ablation_figure.draw(found).items():
@@ -182,6 +183,9 @@ def _ablations(found: Found) -> Section:
             )
         title = f"{ablation.label[0].upper()}{ablation.label[1:]}, {look(ablation.algorithm).label}"
         drawn.append(Plot(f"ablation-{name}", title, _image(picture), tuple(panels), more=True))
+    if baseline:
+        title = "The natural gradient with a baseline and without any"
+        drawn.append(Plot("baseline", title, _image(baseline)))
     table = (tables.shown(ablation_figure.table(found)),) if found else ()
     return Section("ablations", "Ablations", "", tuple(drawn), table)
 
@@ -211,7 +215,8 @@ def _provenance(parts: Mapping[str, Sequence[StoredRun]]) -> Section:
 
 def _other_parts(results: Path) -> dict[str, list[StoredRun]]:
     """Return the runs that are none of the comparison's."""
-    folders = {name: results / name / "runs" for name in (FOLDER, published.FOLDER)}
+    names = (FOLDER, published.FOLDER, baseline_figure.FOLDER)
+    folders = {name: results / name / "runs" for name in names}
     return {name: collect([path]).runs for name, path in folders.items() if path.is_dir()}
 
 
