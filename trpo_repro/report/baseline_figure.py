@@ -24,9 +24,9 @@ FOLDER = "raw_advantages"
 TASK = "hopper"
 ALGORITHMS = ("natural_gradient", "single_path")
 PANELS = {
-    ("linear", True): "a baseline, advantages of deviation 1",
-    ("linear", False): "a baseline, advantages in units of reward",
-    ("none", False): "no baseline, advantages in units of reward",
+    ("linear", True): "baseline, deviation 1",
+    ("linear", False): "baseline, units of reward",
+    ("none", False): "no baseline, units of reward",
 }
 """Titles by `estimator.baseline` and `algo.standardise_advantages`; the first is Figure 4's."""
 
@@ -53,7 +53,8 @@ def draw(chosen: Mapping[str, Sequence[Choice]], runs: Sequence[StoredRun]) -> P
         ax.sharey(axes[0])
     caption(
         figure,
-        f"{TASK}: natural gradient by its stepsize, and single path with δ = 0.01 (dashed). Lines:"
+        f"{TASK}: natural gradient by its stepsize, and single path with δ = 0.01 (dashed), with"
+        " advantages brought to deviation 1 or left in units of reward. Lines:"
         " means over complete seeds; bands: 95% bootstrap intervals, from three seeds on."
         " scale=bench.",
     )
@@ -101,7 +102,9 @@ def _panel(
         frames.append(pd.DataFrame({**fixed, "n": len(scores), **points}))
     ax.set_xlabel("policy iteration")
     ax.set_ylabel("score (reward per step)")
-    ax.legend(fontsize=6.5, handlelength=1.6, loc="upper left")
+    ax.legend(
+        fontsize=6.5, handlelength=1.6, loc="upper left", title_fontsize=6.5, title="stepsize"
+    )
     note(ax, title, counts(shares))
     return pd.concat(frames, ignore_index=True)
 
