@@ -40,11 +40,20 @@ def curves(members: Sequence[Member]) -> pd.DataFrame:
     for member in members:
         if not member.group.complete:
             continue
-        x, scores = aligned([(_iterations(run), run.score) for run in member.group.complete])
-        low, high = bootstrap_band(scores) if len(scores) >= SEEDS_FOR_BAND else (np.nan, np.nan)
-        points = {"policy iteration": x, "mean": scores.mean(axis=0), "low": low, "high": high}
-        frames.append(pd.DataFrame({"value": text(member), "n": len(scores), **points}))
+        frames.append(pd.DataFrame({"value": text(member), **mean_curve(member.group)}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def mean_curve(group: Group) -> dict[str, Any]:
+    """Return the mean curve of the complete seeds, and the ends of its band from three on.
+
+    Returns:
+        `n`, and (T,) `policy iteration`, `mean`, `low` and `high`; these two NaN without a band.
+    """
+    x, scores = aligned([(_iterations(run), run.score) for run in group.complete])
+    low, high = bootstrap_band(scores) if len(scores) >= SEEDS_FOR_BAND else (np.nan, np.nan)
+    points = {"policy iteration": x, "mean": scores.mean(axis=0), "low": low, "high": high}
+    return {"n": len(scores), **points}
 
 
 def colours(members: Sequence[Member]) -> dict[str, str]:

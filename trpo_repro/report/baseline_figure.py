@@ -9,14 +9,13 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from numpy.typing import NDArray
 
+from trpo_repro.report.ablation_figure import mean_curve
 from trpo_repro.report.choice import Choice
 from trpo_repro.report.groups import Group, by_task
 from trpo_repro.report.layout import caption, counts, note, panels
 from trpo_repro.report.picture import Picture
 from trpo_repro.report.runs import StoredRun
-from trpo_repro.report.statistics import SEEDS_FOR_BAND, aligned, bootstrap_band
 from trpo_repro.report.style import BAND, look
 
 FOLDER = "raw_advantages"
@@ -87,19 +86,16 @@ def _panel(
     """Draw one panel; return its points."""
     frames, shares = [], dict[str, str]()
     for group in groups:
-        x, scores = aligned([(_iterations(run), run.score) for run in group.complete])
+        curve = mean_curve(group)
         trpo = group.algorithm == ALGORITHMS[1]
         label = look(group.algorithm).label if trpo else f"{group.stepsize:g}"
         colour = look(group.algorithm).colour if trpo else shades[group.stepsize]
         shares[label] = group.shares(group.complete)
-        mean = scores.mean(axis=0)
-        ax.plot(x, mean, "--" if trpo else "-", color=colour, label=label, linewidth=1.3)
-        low, high = bootstrap_band(scores) if len(scores) >= SEEDS_FOR_BAND else (np.nan, np.nan)
-        if len(scores) >= SEEDS_FOR_BAND:
-            ax.fill_between(x, low, high, color=colour, alpha=BAND, linewidth=0)
+        x, dashes = curve["policy iteration"], "--" if trpo else "-"
+        ax.plot(x, curve["mean"], dashes, color=colour, label=label, linewidth=1.3)
+        ax.fill_between(x, curve["low"], curve["high"], color=colour, alpha=BAND, linewidth=0)
         fixed = {"panel": title, "algorithm": group.algorithm, "stepsize": group.stepsize}
-        points = {"policy iteration": x, "mean": mean, "low": low, "high": high}
-        frames.append(pd.DataFrame({**fixed, "n": len(scores), **points}))
+        frames.append(pd.DataFrame({**fixed, **curve}))
     ax.set_xlabel("policy iteration")
     ax.set_ylabel("score (reward per step)")
     ax.legend(
@@ -107,7 +103,3 @@ def _panel(
     )
     note(ax, title, counts(shares))
     return pd.concat(frames, ignore_index=True)
-
-
-def _iterations(run: StoredRun) -> NDArray[np.float64]:
-    return run.rows["iteration"].to_numpy(np.float64)

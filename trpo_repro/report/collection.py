@@ -82,6 +82,12 @@ def suffix(scale: str) -> str:
     return "" if scale == SCALES[0] else f"_{scale}"
 
 
+def comparison_folders(results: Path) -> list[Path]:
+    """Return the folders below `results` that hold runs of the comparison."""
+    folders = [results / "runs", results / PAPER_SCALE / "runs"]
+    return [folder for folder in folders if folder.is_dir()]
+
+
 def comparison(results: Path) -> Collection:
     """Read all runs of the paper's comparison below `results`; one that lies twice counts once.
 
@@ -89,8 +95,7 @@ def comparison(results: Path) -> Collection:
         ConfigError: There is none.
         CheckpointError: Runs there are, but none can be read.
     """
-    folders = [results / "runs", results / PAPER_SCALE / "runs"]
-    found = collect([folder for folder in folders if folder.is_dir()] or folders[:1])
+    found = collect(comparison_folders(results) or [results / "runs"])
     once = {
         (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed): run
         for run in found.runs

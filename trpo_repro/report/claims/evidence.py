@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trpo_repro.report.ablations import Found, stored_ablations
 from trpo_repro.report.choice import Choice, choices
 from trpo_repro.report.claims.verdict import Count, Judgement
-from trpo_repro.report.collection import PAPER_SCALE, SCALES, comparison
+from trpo_repro.report.collection import SCALES, comparison, comparison_folders
 from trpo_repro.report.groups import Group
 from trpo_repro.report.statistics import Interval
 from trpo_repro.report.style import look
@@ -106,8 +106,7 @@ def over_seeds(group: Group, quantity: Callable[[Any], float]) -> NDArray[np.flo
 
 def gather(results: Path) -> Evidence:
     """Read everything below `results`; what is not there is missing evidence and no error."""
-    anything = any((results / part / "runs").is_dir() for part in ("", PAPER_SCALE))
-    stored = comparison(results).runs if anything else []
+    stored = comparison(results).runs if comparison_folders(results) else []
     runs = [run for run in stored if run.config["task"].get("protocol", PROTOCOL) == PROTOCOL]
     by_scale = {
         scale: choices([run for run in runs if run.config.get("scale") == scale])
