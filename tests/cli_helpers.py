@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import trpo_repro
 from trpo_repro.cli.compose import run_config
 from trpo_repro.config import RunConfig
 from trpo_repro.runner.progress import TIME_COLUMNS
 from trpo_repro.runner.run_folder import RunFolder
+from trpo_repro.tasks.cartpole import CartPole
+from trpo_repro.types import Transition
 
 SMALL = ("task=cartpole", "steps_per_iter=1000", "iterations=8", "threads=1")
 """A run of half a second, imports apart."""
@@ -125,3 +128,18 @@ def essence(folder: RunFolder) -> tuple[str, list[dict[str, str]]]:
     """Return what must be the same however often a run was disturbed: the golden comparison."""
     rows = [{k: v for k, v in row.items() if k not in TIME_COLUMNS} for row in rows_of(folder)]
     return hashlib.sha256(folder.policy.read_bytes()).hexdigest(), rows
+
+
+def diverging(call: int, number: float) -> Callable[..., Transition]:
+    """Return cart-pole's step, which in its n-th call gives a reward that is `number`."""
+    step, count = CartPole.step, 0
+
+    def patched(self: CartPole, states: Any, actions: Any) -> Transition:
+        nonlocal count
+        count += 1
+        after = step(self, states, actions)
+        if count == call:
+            after.rewards[-1] = number
+        return after
+
+    return patched
