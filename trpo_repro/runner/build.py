@@ -35,6 +35,7 @@ from trpo_repro.settings import (
     CartpoleTask,
     CemConfig,
     CmaConfig,
+    GymTask,
     KlPenaltyConfig,
     MaxKlConfig,
     NaturalDirectionConfig,
@@ -133,8 +134,18 @@ def _processes(sampler: Sampler, config: RunConfig) -> int:
     if isinstance(config.task, AtariTask):  # later batches have more groups than the first
         groups = sampler.grouping.most
     count = min(sampler.workers.threads, math.ceil(groups / sampler.workers.ranks.count))
-    light = isinstance(config.task, CartpoleTask)
-    return count if Forks.available() and count > 1 and not light else 0
+    if isinstance(config.task, CartpoleTask) or _states_stay(config, sampler.simulator):
+        return 0
+    return count if Forks.available() and count > 1 else 0
+
+
+def _states_stay(config: RunConfig, simulator: Simulator) -> bool:
+    """Tell whether states are Gymnasium's objects: MuJoCo's would come out of a pickle as new."""
+    if not isinstance(config.task, GymTask):
+        return False
+    from trpo_repro.tasks.gymnasium_task import GymnasiumTask
+
+    return isinstance(simulator, GymnasiumTask)
 
 
 def _baseline(config: RunConfig, sampler: Sampler) -> Baseline:
@@ -175,6 +186,12 @@ def _update(
 def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:
     """Return vine TRPO."""
     sampler = dataclasses.replace(build_sampler(config, ranks=ranks), keep_states=True)
+    if not ranks.alone and _states_stay(config, sampler.simulator):
+        raise ConfigError(
+            "vine on Gymnasium's own environments is for one process, where they stay",
+            where="torchrun",
+            fix="run it without torchrun, or use algo=single_path",
+        )
     branches = VineSampler(
         sampler.simulator,
         sampler.policy,
