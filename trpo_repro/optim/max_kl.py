@@ -66,7 +66,7 @@ class MaxKl:
             if not len(fresh):
                 break
             working = np.concatenate([working, fresh])
-        return torch.from_numpy(step)
+        return torch.from_numpy(step).to(surrogate.theta_old.device)
 
 
 def extreme_states(observations: Tensor) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ def extreme_states(observations: Tensor) -> NDArray[np.int64]:
 
 
 class _Problem:
-    """max L(θ_old + d) subject to KL ≤ δ in a working set of states, in float64."""
+    """max L(θ_old + d) subject to KL ≤ δ in a working set of states, in float64, KL on the CPU."""
 
     def __init__(self, surrogate: Surrogate, stepsize: float) -> None:
         self.surrogate, self.stepsize = surrogate, stepsize
@@ -105,8 +105,9 @@ class _Problem:
             return 1.0 - self.surrogate.policy.distribution.kl(mu_old, mu) / self.stepsize
 
         def objective(d: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            gain, gradient = self.surrogate.gain_and_gradient(self.theta_old + torch.from_numpy(d))
-            return -gain, -gradient.numpy()
+            theta = (self.theta_old + torch.from_numpy(d)).to(self.surrogate.theta_old.device)
+            gain, gradient = self.surrogate.gain_and_gradient(theta)
+            return -gain, -gradient.cpu().numpy()
 
         def constraint(d: NDArray[np.float64]) -> NDArray[np.float64]:
             with torch.no_grad():

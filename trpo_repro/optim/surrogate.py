@@ -110,7 +110,8 @@ class Surrogate(ABC):
                 mu = self.policy.mu(theta, self.observations[rows])
                 kl = self.policy.distribution.kl(self.mu_old[rows], mu)
                 gain = self._gain(rows, mu)
-                return np.array([gain, kl.sum(dtype=torch.float64), kl.max()], np.float64)
+                parts = [gain.double(), kl.sum(dtype=torch.float64), kl.max().double()]
+                return torch.stack(parts).cpu().numpy()
 
         parts = [p.tolist() for p in self.workers.gather(part, self.slices)]
         count = len(self.observations)
