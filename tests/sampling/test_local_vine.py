@@ -158,6 +158,17 @@ def test_branches_that_share_their_first_action_are_one_and_the_same():
     assert max(ends) > 1
 
 
+def test_sticky_rollouts_go_on_beyond_the_horizon_of_their_episode():
+    local, theta = vine("pong", "task.protocol=machado2018")
+    task = group_task(local, theta, share=1.0)
+    found, again = local.grow(task), local.grow(replace(task, plan=fresh(task)))
+    assert found.chosen[-1] == HORIZON - 1
+    assert (found.rollouts.lengths == LENGTH).all()
+    np.testing.assert_array_equal(
+        found.rollouts.final_observations, again.rollouts.final_observations
+    )
+
+
 @pytest.mark.skipif(not Forks.available(), reason="this system does not fork safely")
 def test_neither_processes_nor_their_number_move_a_bit():
     local, theta = vine("qbert")

@@ -214,6 +214,24 @@ def test_machado2018_has_all_actions_at_once_and_a_sticky_joystick():
     assert np.array_equal(states[0].emulator.memory(), loop.ale.getRAM())
 
 
+def test_sticks_beyond_the_horizon_follow_from_those_before():
+    simulator = make("pong", protocol="machado2018", horizon=100)
+    states = simulator.reset(2, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    rng.integers(0, size=2, endpoint=True)  # no-ops
+    drawn = [rng.random(400) < 0.25 for _ in states]
+    saved = simulator.copy(states)
+    actions = random_actions(simulator, 250, 2)
+    played_on, seen = played(simulator, states, actions)
+    for state, sticks in zip(played_on, drawn, strict=True):
+        assert np.array_equal(state.sticks[:400], sticks)
+        beyond = state.sticks[400:1000]
+        assert beyond.mean() == pytest.approx(0.25, abs=0.06)  # three standard deviations
+        assert not np.array_equal(beyond[:400], sticks)
+    assert not np.array_equal(played_on[0].sticks, played_on[1].sticks)
+    assert same(seen, played(simulator, saved, actions)[1])
+
+
 def test_screens_are_means_of_four_by_four_pixels():
     screens = np.random.default_rng(0).integers(0, 256, (3, 210, 160)).astype(np.uint8)
     expected = np.stack([PlainLoop.small(screen) for screen in screens])

@@ -157,8 +157,11 @@ class Atari:
         """
         emulator, held, reward = _emulator(state), state.held, 0.0
         emulator.load(state)
+        sticks = state.sticks
+        if sticks is not None and state.frame + self.frame_skip > len(sticks):
+            sticks = self._prolonged(sticks)
         for frame in range(self.frame_skip):
-            if state.sticks is None or not state.sticks[state.frame + frame]:
+            if sticks is None or not sticks[state.frame + frame]:
                 held = action
             reward += emulator.act(held)
             if (left := self.frame_skip - 1 - frame) < 2:
@@ -168,11 +171,19 @@ class Atari:
             state.screens,
             state.frame + self.frame_skip,
             held,
-            state.sticks,
+            sticks,
             over=emulator.over,
         )
         emulator.hold(after)
         return after, reward
+
+    def _prolonged(self, sticks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return twice as many `sticks`, for a rollout that goes on beyond its episode's horizon.
+
+        Those before decide them, so that a state's rollouts share them and a reset draws none.
+        """
+        rng = np.random.default_rng(np.packbits(sticks))
+        return np.concatenate([sticks, rng.random(len(sticks)) < self.protocol.stickiness])
 
 
 def _emulator(state: AtariState) -> Emulator:
