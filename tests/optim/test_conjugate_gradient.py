@@ -68,8 +68,17 @@ def test_negative_curvature_on_the_way_keeps_what_was_reached_before_it():
     np.testing.assert_allclose(solution.x.numpy(), expected, rtol=1e-12)
 
 
-def test_a_product_that_is_not_a_number_ends_the_search():
-    b = torch.ones(3, dtype=torch.float64)
-    solution = conjugate_gradient(lambda v: v * torch.nan, b, iterations=10)
-    assert solution.iterations == 0
-    assert not solution.x.any()
+@pytest.mark.parametrize("good", [0, 2])
+def test_a_product_that_is_not_a_number_shows_in_the_solution(good):
+    matrix, b = positive_definite(10, 3, condition=10.0)
+    tensor, done = torch.from_numpy(matrix), 0
+
+    def product(v):
+        nonlocal done
+        done += 1
+        return tensor @ v if done <= good else v * torch.nan
+
+    solution = conjugate_gradient(product, torch.from_numpy(b), iterations=10)
+    assert done == solution.iterations == good + 1
+    assert solution.x.isnan().all()
+    assert np.isnan(solution.residual)

@@ -1,6 +1,7 @@
 """The whole step of App. C: against dense algebra, and in each of its outcomes."""
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from trpo_repro.optim.fisher import FisherProduct
 from trpo_repro.optim.step import NaturalDirection, Outcome
 from trpo_repro.optim.surrogate import Batch, SinglePathSurrogate
 from trpo_repro.optim.trust_region import TrustRegion
@@ -143,6 +145,21 @@ def test_a_curvature_that_is_not_a_number_is_not_finite():
     surrogate = some_surrogate()
     before = surrogate.theta_old.numpy().tobytes()
     result = step(surrogate, damping=math.inf)
+    assert result.outcome == Outcome.NOT_FINITE
+    assert_parameters_stay(result, surrogate, before)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_product_that_is_not_a_number_is_not_finite(number, monkeypatch):
+    plain, calls = FisherProduct.__call__, itertools.count(1)
+    monkeypatch.setattr(
+        FisherProduct,
+        "__call__",
+        lambda self, v: plain(self, v) * (math.nan if next(calls) == number else 1.0),
+    )
+    surrogate = some_surrogate()
+    before = surrogate.theta_old.numpy().tobytes()
+    result = step(surrogate)
     assert result.outcome == Outcome.NOT_FINITE
     assert_parameters_stay(result, surrogate, before)
 

@@ -36,7 +36,7 @@ def conjugate_gradient(
         tolerance: Stop at this relative residual.
 
     A direction of non-positive curvature ends the search with what was reached before it; the
-    caller sees it in sᵀAs or in the residual.
+    caller sees it in sᵀAs or in the residual. A product that is not a number makes x none either.
     """
     x = zeros_like(b)
     residual = b.clone()
@@ -47,7 +47,7 @@ def conjugate_gradient(
     while done < iterations and square > tolerance**2 * b_square:
         curved = product(direction)
         curvature = float(direction @ curved)
-        if not curvature > 0.0:
+        if curvature <= 0.0:
             break
         done += 1
         step = square / curvature
