@@ -148,6 +148,14 @@ def test_sampling_threads_side_by_side_do_not_disturb_each_other(robot):
             assert found.tobytes() == expected.tobytes()
 
 
+def test_what_a_step_uses_belongs_to_its_thread():
+    engine = a_simulator("hopper").engine
+    with ThreadPoolExecutor(1) as elsewhere:
+        there = elsewhere.submit(lambda: engine._thread_engine(3).models).result()
+    here = engine._thread_engine(13).models
+    assert (len(there), len(here)) == (3, 13)  # neither was replaced by the other's
+
+
 def test_a_diverged_state_shows_and_is_not_reset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings to a file in the working folder
     simulator = a_simulator("hopper")

@@ -29,9 +29,10 @@ the pool's threads, which it does not have."""
 
 
 class _Engine(threading.local):
-    """What one sampling thread steps with: scratch data, physics threads, output buffers."""
+    """What one sampling thread steps with: scratch data, physics threads, buffers."""
 
     rollout: Rollout | None = None
+    models: list[mujoco.MjModel]
     data: list[mujoco.MjData]
     controls: NDArray[np.float64]
     states: NDArray[np.float64]
@@ -56,7 +57,6 @@ class BatchedMujoco:
         self.control_period: float = model.opt.timestep * frame_skip  # seconds
         self.state_size = mujoco.mj_stateSize(model, FULL_PHYSICS)
         self._threads = threads
-        self._models: list[mujoco.MjModel] = []
         self._engine = _Engine()
         self.neutral_state = np.empty(self.state_size)
         data = mujoco.MjData(model)
@@ -91,7 +91,7 @@ class BatchedMujoco:
         engine = self._thread_engine(rows)
         engine.controls[:rows] = controls[:, None, :]
         engine.rollout.rollout(  # type: ignore[union-attr]
-            self._models[:rows],
+            engine.models[:rows],
             engine.data,
             np.ascontiguousarray(states),
             engine.controls[:rows],
@@ -112,9 +112,8 @@ class BatchedMujoco:
             _ROLLOUTS.append(engine.rollout)
             engine.states = np.empty((0, self.frame_skip, self.state_size))
         if len(engine.states) < rows:
+            engine.models = [self.model] * rows
             engine.states = np.empty((rows, self.frame_skip, self.state_size))
             engine.controls = np.empty((rows, self.frame_skip, self.model.nu))
             engine.sensors = np.empty((rows, self.frame_skip, self.model.nsensordata))
-        if len(self._models) < rows:
-            self._models = [self.model] * rows
         return engine
