@@ -131,15 +131,10 @@ def test_every_state_is_chosen_with_one_probability_and_every_episode_as_often(s
 def test_the_trunk_is_the_single_path_sampler_s():
     local, theta = vine("breakout")
     task = group_task(local, theta)
-    plain = replace(local.trunk, keep_states=False).sample_group(replace(task, plan=fresh(task)))
+    plain = replace(local.trunk, keep_states=False).sample_group(task)
     trunk = local.grow(task).trunk
     for name in ("observations", "actions", "rewards", "lengths", "final_observations"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(trunk, name))
-
-
-def fresh(task):
-    """Return the plan as it was: a plan counts what it has started."""
-    return type(task.plan)(task.plan.rows, task.plan.episodes, task.plan.steps)
 
 
 def test_branches_that_share_their_first_action_are_one_and_the_same():
@@ -161,7 +156,7 @@ def test_branches_that_share_their_first_action_are_one_and_the_same():
 def test_sticky_rollouts_go_on_beyond_the_horizon_of_their_episode():
     local, theta = vine("pong", "task.protocol=machado2018")
     task = group_task(local, theta, share=1.0)
-    found, again = local.grow(task), local.grow(replace(task, plan=fresh(task)))
+    found, again = local.grow(task), local.grow(task)
     assert found.chosen[-1] == HORIZON - 1
     assert (found.rollouts.lengths == LENGTH).all()
     np.testing.assert_array_equal(

@@ -11,8 +11,8 @@ from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.grouping import MOST_GROUPS, group_count
 from trpo_repro.sampling.normaliser import Normaliser
-from trpo_repro.sampling.single_path import Sampler
-from trpo_repro.seeding import stream
+from trpo_repro.sampling.single_path import GroupTask, Sampler
+from trpo_repro.seeding import Streams, stream
 from trpo_repro.types import ActionSpace, Transition
 
 SHORTEST, LONGEST = 5, 50  # what an episode would last, uniformly
@@ -215,6 +215,14 @@ def test_threads_move_no_bit(keep_states):
     )
     assert group_count(6000, LONGEST) > 2
     assert as_bytes(one) == as_bytes(two)
+
+
+@pytest.mark.parametrize("expected_length", [0.0, MEAN_LENGTH])
+def test_a_group_is_a_function_of_its_task(expected_length):
+    sampler = a_sampler(Counting(LONGEST))
+    plan = sampler.plans(500, expected_length)[0]
+    task = GroupTask(np.zeros(4, np.float32), Normaliser.identity(2), Streams(0, (0,)), 0, plan)
+    assert as_bytes(sampler.sample_group(task)) == as_bytes(sampler.sample_group(task))
 
 
 def test_another_seed_gives_another_batch_and_the_same_seed_the_same():

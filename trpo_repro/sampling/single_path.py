@@ -127,7 +127,7 @@ class Sampler:
 
     def _sample_group(self, task: GroupTask) -> Trajectories:
         simulator, distribution = self.simulator, self.policy.distribution
-        plan, normaliser = task.plan, task.normaliser
+        plan, normaliser = replace(task.plan), task.normaliser  # it counts episodes
         resets = task.streams("reset", task.group)
         noise_stream = task.streams("noise", task.group)
         start = task.streams("rollout set", task.group).random()
