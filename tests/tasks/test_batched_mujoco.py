@@ -78,14 +78,13 @@ def test_a_control_step_is_a_plain_loop_of_physics_steps(robot, integrator):
 
 
 @every_robot
-def test_positions_and_velocities_are_where_mujoco_has_them(robot):
+def test_a_state_is_time_positions_and_velocities(robot):
     simulator = a_simulator(robot)
     states, model = after_random_steps(simulator, 30), simulator.engine.model
     data = mujoco.MjData(model)
-    for row, state in enumerate(states):
+    for state in states:
         mujoco.mj_setState(model, data, state, FULL_PHYSICS)
-        np.testing.assert_array_equal(simulator.engine.positions(states)[row], data.qpos)
-        np.testing.assert_array_equal(simulator.engine.velocities(states)[row], data.qvel)
+        np.testing.assert_array_equal(state, [data.time, *data.qpos, *data.qvel])
 
 
 @every_robot

@@ -62,14 +62,6 @@ class BatchedMujoco:
         data = mujoco.MjData(model)
         mujoco.mj_getState(model, data, self.neutral_state, FULL_PHYSICS)
 
-    def positions(self, states: Floats) -> Floats:
-        """Return the (n, nq) generalised positions."""
-        return states[:, 1 : 1 + self.model.nq]
-
-    def velocities(self, states: Floats) -> Floats:
-        """Return the (n, nv) generalised velocities."""
-        return states[:, 1 + self.model.nq : 1 + self.model.nq + self.model.nv]
-
     def perturbed(self, count: int, scale: float, rng: np.random.Generator) -> Floats:
         """Return `count` neutral states, each position and velocity off by uniform ± `scale`."""
         states = np.empty((count, self.state_size))
