@@ -93,14 +93,14 @@ def no_finite_check() -> None:
 
 
 def no_trust_region() -> None:
-    from trpo_repro.optim import line_search
+    from trpo_repro.optim import trust_region
 
-    search = line_search.line_search
+    search = trust_region.searched_step
 
     def unbounded(*args: Any, **kwargs: Any) -> Any:
         return search(*args, **{**kwargs, "max_divergence": float("inf")})
 
-    line_search.line_search = unbounded
+    trust_region.searched_step = unbounded
 
 
 def no_check_for_lost_requests() -> None:

@@ -52,7 +52,12 @@ class StepResult:
 
     @staticmethod
     def accepted(
-        theta: Tensor, evaluation: Evaluation, *, predicted_gain: float, **more: float
+        theta: Tensor,
+        evaluation: Evaluation,
+        *,
+        predicted_gain: float,
+        backtracks: int = 0,
+        cg_residual: float = math.nan,
     ) -> StepResult:
         """Return the result of a step to `theta`, evaluated there on the whole batch."""
         return StepResult(
@@ -62,8 +67,8 @@ class StepResult:
             evaluation.gain,
             evaluation.kl_mean,
             evaluation.kl_max,
-            int(more.pop("backtracks", 0)),
-            **more,
+            backtracks,
+            cg_residual,
         )
 
 
