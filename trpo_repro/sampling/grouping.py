@@ -1,9 +1,15 @@
-"""How a batch is cut into groups of simulators."""
+"""How a batch is cut into groups of simulators, and put together again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
+
+Part = TypeVar("Part")
+
+NOISE_STEPS = 64  # control steps of a group whose noise is drawn at once
 ROWS_PER_GROUP = 25  # fewer, and Python's share of a step shows
 MOST_ROWS = 512  # more, and a step's arrays leave the cache
 MOST_GROUPS = 4  # more would be smaller; beyond, cores help the physics of each
@@ -47,3 +53,9 @@ def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
 def shares(total: int, parts: int) -> list[int]:
     """Cut `total` into `parts` whole numbers that differ by one at most."""
     return [total // parts + (part < total % parts) for part in range(parts)]
+
+
+def joined(kind: type[Part], parts: list[Part]) -> Part:
+    """Return the dataclass of arrays `kind` whose arrays are those of all `parts`, in order."""
+    names = vars(parts[0])
+    return kind(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in names})

@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.finite import require_finite
+from trpo_repro.sampling.grouping import NOISE_STEPS, Grouping, joined
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Floats, Simulator, States
 
-NOISE_STEPS = 64
-ROWS_PER_GROUP = 25
+GROUPING = Grouping(most=8)
 MOST_SIMULATORS = 4  # of one member
 EPISODES = 2  # full ones that a simulator's part of a share holds at least, where there are several
-MOST_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,7 @@ class PopulationBatch:
     @staticmethod
     def concatenate(parts: list[PopulationBatch]) -> PopulationBatch:
         """Join the members of several groups, in order."""
-        names = PopulationBatch.__dataclass_fields__
-        return PopulationBatch(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+        return joined(PopulationBatch, parts)
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,9 @@ class PopulationSampler:
         steps: int,
     ) -> PopulationBatch:
         """Let each of the (M, P) `thetas` play for `steps` / M control steps, about."""
-        groups = max(1, min(MOST_GROUPS, len(thetas) // ROWS_PER_GROUP))
         tasks = [
             PopulationTask(part, normaliser, streams, group, steps / len(thetas))
-            for group, part in enumerate(np.array_split(thetas, groups))
+            for group, part in enumerate(np.array_split(thetas, GROUPING.groups(len(thetas))))
         ]
         run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
         return self.workers.collect(PopulationBatch, run, tasks)

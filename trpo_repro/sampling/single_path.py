@@ -23,13 +23,12 @@ from numpy.typing import NDArray
 
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
-from trpo_repro.sampling.grouping import ANY_TASK, Grouping, group_count, shares
+from trpo_repro.sampling.grouping import ANY_TASK, NOISE_STEPS, Grouping, group_count, shares
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.record import Record
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Simulator, States, Trajectories
 
-NOISE_STEPS = 64  # control steps whose noise is drawn at once
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2  # whose multiples, modulo 1, lie evenly
 
 

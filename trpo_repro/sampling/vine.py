@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.finite import require_finite
+from trpo_repro.sampling.grouping import Grouping, joined
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Floats, Simulator, States
 
 ROWS = 512  # rollouts that one group steps together
-STATES_PER_GROUP = 16
-MOST_GROUPS = 4
+GROUPING = Grouping(rows=16, most=4)  # of states
 
 Proposal = Literal["policy", "uniform", "all"]
 """q(a|s): the policy itself, uniform over the actions, or every action once (Eq. 15)."""
@@ -55,8 +55,7 @@ class Rollouts:
     @staticmethod
     def concatenate(parts: list[Rollouts]) -> Rollouts:
         """Join the states of several groups, in order."""
-        names = Rollouts.__dataclass_fields__
-        return Rollouts(**{k: np.concatenate([getattr(p, k) for p in parts]) for k in names})
+        return joined(Rollouts, parts)
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class VineSampler:
             streams: Random streams of this batch.
             states: (N, …) the rollout set; unchanged.
         """
-        groups = max(1, min(MOST_GROUPS, len(states) // STATES_PER_GROUP))
+        groups = GROUPING.groups(len(states))
         tasks = [
             BranchTask(theta, normaliser, streams, group, states[share])
             for group, share in enumerate(np.array_split(np.arange(len(states)), groups))
