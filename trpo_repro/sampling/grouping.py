@@ -1,11 +1,13 @@
-"""How a batch is cut into groups of simulators, and put together again."""
+"""How a batch is cut into groups of simulators, what each samples, and how it is put together."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 Part = TypeVar("Part")
 
@@ -37,6 +39,48 @@ class Grouping:
         if self.square:
             return int(min(self.most, 2 ** (max(rows, 1).bit_length() - 1 >> 1)))
         return max(1, min(self.most, rows // self.rows))
+
+    def whole_episodes(self, count: int) -> list[Plan]:
+        """Return what each group of a batch of exactly `count` episodes samples."""
+        # They begin at once where that is possible: a late one would run alone at the end, and
+        # Python's share of a step is the same for one row as for many.
+        parts = shares(count, self.groups(count))
+        return [Plan(min(share, self.widest), share, math.inf) for share in parts]
+
+    def first_batch(self, steps: int, horizon: int) -> list[Plan]:
+        """Return what each group samples of about `steps` while no episode's length is known."""
+        groups = self.groups(steps // horizon)
+        rows = max(1, min(self.widest, math.ceil(steps / groups / horizon)))
+        return [Plan(rows, math.inf, share) for share in shares(steps, groups)]
+
+
+@dataclass
+class Plan:
+    """Decides when a group may start another episode.
+
+    Attributes:
+        rows: Simulators stepped side by side.
+        episodes: Episodes to start at most.
+        steps: Steps that, once taken, allow no further start.
+    """
+
+    rows: int
+    episodes: float
+    steps: float
+    started: int = 0
+    finished_steps: int = 0
+
+    def finish(self, lengths: NDArray[np.int64]) -> None:
+        """Book episodes of these lengths as finished."""
+        self.finished_steps += int(lengths.sum())
+
+    def start(self, wanted: int, *, running: NDArray[np.int64]) -> int:
+        """Start up to `wanted` episodes beside those running, of these ages; return how many."""
+        if self.finished_steps + running.sum() >= self.steps:
+            return 0
+        count = int(min(wanted, self.episodes - self.started))
+        self.started += count
+        return count
 
 
 ANY_TASK = Grouping()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
-from trpo_repro.sampling.grouping import ANY_TASK, NOISE_STEPS, Grouping, group_count, shares
+from trpo_repro.sampling.grouping import ANY_TASK, NOISE_STEPS, Grouping, Plan
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.record import Record
 from trpo_repro.seeding import Streams
@@ -79,27 +79,17 @@ class Sampler:
         plans = self.plans(steps, expected_length)
         return self._sample(theta, normaliser, streams, plans)
 
-    def plans(self, steps: int, expected_length: float) -> list[_Plan]:
+    def plans(self, steps: int, expected_length: float) -> list[Plan]:
         """Return what each group of a batch of about `steps` control steps samples."""
-        widest = self.grouping.widest
         if expected_length:
-            return self._whole_episodes(max(1, round(steps / expected_length)))
-        groups = group_count(steps, self.simulator.horizon, self.grouping)
-        rows = max(1, min(widest, math.ceil(steps / groups / self.simulator.horizon)))
-        return [_Plan(rows, math.inf, share) for share in shares(steps, groups)]
+            return self.grouping.whole_episodes(max(1, round(steps / expected_length)))
+        return self.grouping.first_batch(steps, self.simulator.horizon)
 
     def episodes(
         self, theta: NDArray[np.float32], normaliser: Normaliser, streams: Streams, *, count: int
     ) -> Trajectories:
         """Sample exactly `count` episodes."""
-        return self._sample(theta, normaliser, streams, self._whole_episodes(count))
-
-    def _whole_episodes(self, count: int) -> list[_Plan]:
-        groups = self.grouping.groups(count)
-        # They begin at once where that is possible: a late one would run alone at the end, and
-        # Python's share of a step is the same for one row as for many.
-        widest = self.grouping.widest
-        return [_Plan(min(share, widest), share, math.inf) for share in shares(count, groups)]
+        return self._sample(theta, normaliser, streams, self.grouping.whole_episodes(count))
 
     def forked(self, count: int) -> Sampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -110,7 +100,7 @@ class Sampler:
         theta: NDArray[np.float32],
         normaliser: Normaliser,
         streams: Streams,
-        plans: list[_Plan],
+        plans: list[Plan],
     ) -> Trajectories:
         """Run one group for each plan."""
         groups = [
@@ -186,7 +176,7 @@ class Sampler:
         episode: NDArray[np.int64],
         age: NDArray[np.int64],
         ended: NDArray[np.bool_],
-        plan: _Plan,
+        plan: Plan,
         resets: np.random.Generator,
     ) -> tuple[States, NDArray[np.int64], NDArray[np.int64]]:
         """Restart rows that `ended` as far as the plan allows, and drop the others."""
@@ -241,34 +231,5 @@ class GroupTask:
     normaliser: Normaliser
     streams: Streams
     group: int
-    plan: _Plan
+    plan: Plan
     share: float = 1.0
-
-
-@dataclass
-class _Plan:
-    """Decides when a group may start another episode.
-
-    Attributes:
-        rows: Simulators stepped side by side.
-        episodes: Episodes to start at most.
-        steps: Steps that, once taken, allow no further start.
-    """
-
-    rows: int
-    episodes: float
-    steps: float
-    started: int = 0
-    finished_steps: int = 0
-
-    def finish(self, lengths: NDArray[np.int64]) -> None:
-        """Book episodes of these lengths as finished."""
-        self.finished_steps += int(lengths.sum())
-
-    def start(self, wanted: int, *, running: NDArray[np.int64]) -> int:
-        """Start up to `wanted` episodes beside those running, of these ages; return how many."""
-        if self.finished_steps + running.sum() >= self.steps:
-            return 0
-        count = int(min(wanted, self.episodes - self.started))
-        self.started += count
-        return count
