@@ -17,7 +17,8 @@ class CrossEntropy:
         population: Samples of one generation.
         elites: How many of the best the Gaussian is refitted to.
         extra_std: Standard deviation of the noise added to the samples at first.
-        noise_generations: Generations over which that noise's standard deviation falls to zero.
+        noise_generations: Generations over which that noise's standard deviation falls to zero,
+            linearly; in Szita & Lőrincz (2006) the variance does.
     """
 
     population: int

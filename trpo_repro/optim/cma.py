@@ -34,6 +34,7 @@ class CovarianceMatrixAdaptation:
     diagonal: bool
     seed: int
     _at_hand: tuple[Floats, Any] | None = field(default=None, repr=False)
+    _asked: list[Floats] = field(default_factory=list, repr=False)
 
     def ask(self, start: Floats, history: Floats) -> Floats:
         """Return the (population, P) samples of the generation after `history`.
@@ -44,14 +45,14 @@ class CovarianceMatrixAdaptation:
         """
         strategy = self._after(start, history)
         samples = np.asarray(strategy.ask())
-        self._asked = samples
+        self._asked = list(samples)
         return samples
 
     def tell(self, history: Floats, values: Floats) -> tuple[Floats, Floats]:
         """Return the longer history, and the (P,) mean that it leads to."""
         assert self._at_hand is not None, "ask comes first"
         strategy = self._at_hand[1]
-        strategy.tell(list(self._asked), (-values).tolist())  # the package minimises
+        strategy.tell(self._asked, (-values).tolist())  # the package minimises
         longer = np.concatenate([history, values[None]])
         self._at_hand = (longer, strategy)
         return longer, np.asarray(strategy.mean, dtype=np.float64)

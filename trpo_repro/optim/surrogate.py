@@ -1,7 +1,8 @@
 """Surrogate objectives L, their gradient, and the KL divergence, over a whole batch.
 
-A batch is worked through in chunks that fit the cache, on several threads; the chunks' float64
-sums are added in order, so that the number of threads moves no bit.
+A batch is worked through in chunks that fit the cache, on several threads. Within a chunk sums have
+the precision of θ, float32 unless a solver brings more; `evaluate` alone sums the KL in float64.
+The chunks' sums are added in float64 and in order, so that the number of threads moves no bit.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class Evaluation(NamedTuple):
 
 class Surrogate(ABC):
     """L_old(θ) as a mean over states, of whichever estimator the subclass is.
+
+    States are averaged as visited, without the weights γ^t of the discounted ρ (Eq. 2, 14).
 
     Attributes:
         theta_old: (P,) float32, the parameters that sampled.

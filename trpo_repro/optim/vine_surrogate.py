@@ -17,7 +17,7 @@ class VineBatch:
     """What the vine's update sees.
 
     Attributes:
-        observations: (N, D) float32, normalised.
+        observations: (N, D) float32, normalised; of games uint8, pixels as they are.
         actions: (N, K, A) from each state.
         q_values: (N, K) float32. A constant added to a state's K values changes no gradient.
         log_q: (N, K) float32, log q(a|s) of the proposal; any constant per state may be left out.
