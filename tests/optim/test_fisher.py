@@ -84,10 +84,8 @@ def test_quadratic_form_is_twice_the_divergence_of_a_small_step(space):
 def test_empirical_product_is_that_of_the_covariance_of_the_gradients(space, monkeypatch):
     monkeypatch.setattr(fisher, "CHUNK", 7)  # each chunk has to find its own actions
     policy, theta, observations = some_policy(space)
-    noise = torch.from_numpy(
-        policy.distribution.noise(np.random.default_rng(0), (len(observations),))
-    )
-    actions = policy.distribution.sample(policy.mu(theta, observations), noise)
+    noise = policy.distribution.noise(np.random.default_rng(0), (len(observations),))
+    actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
 
     def log_prob(parameters):
         wide = actions.double() if actions.is_floating_point() else actions

@@ -23,8 +23,8 @@ def some_surrogate(space=SPACES[0], *, dimensions=3, hidden=(), rows=200, advant
     rng = torch.Generator().manual_seed(0)
     theta = 0.5 * torch.randn(policy.parameter_count, generator=rng)
     observations = torch.randn(rows, dimensions, generator=rng)
-    noise = torch.from_numpy(policy.distribution.noise(np.random.default_rng(0), (rows,)))
-    actions = policy.distribution.sample(policy.mu(theta, observations), noise)
+    noise = policy.distribution.noise(np.random.default_rng(0), (rows,))
+    actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
     if advantages is None:
         advantages = torch.randn(rows, generator=rng)
     return SinglePathSurrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))

@@ -18,9 +18,8 @@ def surrogate(dimensions=4, rows=400, seed=0):
     rng = torch.manual_seed(seed)
     theta = 0.1 * torch.randn(policy.parameter_count, generator=rng)
     observations = torch.randn(rows, dimensions, generator=rng)
-    mu = policy.mu(theta, observations)
     noise = torch.randn(rows, 1, generator=rng)
-    actions = policy.distribution.sample(mu, noise)
+    actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise.numpy()))
     advantages = (noise[:, 0] * observations[:, 0] + 0.5 * noise[:, 0] ** 2).contiguous()
     return SinglePathSurrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))
 

@@ -78,8 +78,8 @@ def test_the_empirical_matrix_tends_to_the_analytic_one():
         theta = 0.5 * torch.randn(policy.parameter_count, generator=torch.manual_seed(3))
         observations = torch.randn(5, 2, generator=torch.manual_seed(4)).repeat(8_000, 1)
         mu = policy.mu(theta, observations)
-        noise = torch.from_numpy(policy.distribution.noise(np.random.default_rng(5), (len(mu),)))
-        actions = policy.distribution.sample(mu, noise)
+        noise = policy.distribution.noise(np.random.default_rng(5), (len(mu),))
+        actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
         common = {"damping": 0.0, "workers": Workers(1)}
         empirical = FisherProduct(
             policy, theta, observations, metric=empirical_metric(policy, actions), **common

@@ -71,9 +71,9 @@ def surrogate(device, *, space="reals", hidden=(5,), vine=False):
     rng = torch.Generator().manual_seed(0)
     theta = 0.5 * torch.randn(policy.parameter_count, generator=rng)
     observations = torch.randn(40, 3, generator=rng)
-    mu = policy.mu(theta, observations)[:, None].expand(-1, 4, -1)
-    noise = torch.from_numpy(policy.distribution.noise(np.random.default_rng(0), (40, 4)))
-    actions, values = policy.distribution.sample(mu, noise), torch.randn(40, 4, generator=rng)
+    noise = policy.distribution.noise(np.random.default_rng(0), (160,))
+    four = policy.actor(theta.numpy())(np.repeat(observations.numpy(), 4, axis=0), noise)
+    actions, values = torch.from_numpy(four).view(40, 4, -1), torch.randn(40, 4, generator=rng)
     if vine:
         batch = VineBatch(observations, actions, values, torch.zeros(40, 4), exhaustive=False)
         return VineSurrogate(policy, theta.to(device), batch.to(device), Workers(1))

@@ -27,8 +27,8 @@ def some_problem(space):
     generator = torch.Generator().manual_seed(0)
     theta = 0.7 * torch.randn(policy.parameter_count, generator=generator)
     observations = torch.randn(ROWS, 4, generator=generator)
-    noise = torch.from_numpy(policy.distribution.noise(np.random.default_rng(0), (ROWS,)))
-    actions = policy.distribution.sample(policy.mu(theta, observations), noise)
+    noise = policy.distribution.noise(np.random.default_rng(0), (ROWS,))
+    actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
     return policy, theta, Batch(observations, actions, torch.randn(ROWS, generator=generator))
 
 

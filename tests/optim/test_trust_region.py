@@ -28,8 +28,8 @@ def some_surrogate(space=SPACES[0], *, hidden=(6,), rows=300, seed=0, advantages
     generator = torch.Generator().manual_seed(seed)
     theta = 0.5 * torch.randn(policy.parameter_count, generator=generator)
     observations = torch.randn(rows, 4, generator=generator)
-    noise = torch.from_numpy(policy.distribution.noise(np.random.default_rng(seed), (rows,)))
-    actions = policy.distribution.sample(policy.mu(theta, observations), noise)
+    noise = policy.distribution.noise(np.random.default_rng(seed), (rows,))
+    actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
     if advantages is None:
         advantages = torch.randn(rows, generator=generator)
     return SinglePathSurrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))

@@ -28,8 +28,15 @@ def reference_factors(family, mu):
     return [Categorical(logits=part) for part in mu.split(list(CATEGORIES), dim=-1)]
 
 
+def acted(family, mu, noise, *, greedy=False):
+    """Return the actions of a network whose outputs are those in μ."""
+    gaussian = isinstance(family, DiagonalGaussian)
+    outputs, log_std = np.split(mu.numpy(), [3 if gaussian else family.size], axis=1)
+    return torch.from_numpy(family.sampler(log_std, greedy=greedy)(outputs, noise))
+
+
 def sampled(family, mu, rng):
-    return family.sample(mu, torch.from_numpy(family.noise(rng, (len(mu),))).double())
+    return acted(family, mu, family.noise(rng, (len(mu),)))
 
 
 def reference_log_prob(family, mu, actions):
@@ -119,10 +126,9 @@ def test_score_is_the_derivative_of_the_log_probability(family):
 @both_families
 def test_the_same_noise_gives_the_same_action_and_other_noise_another(family):
     mu = some_mu(family, 9, rows=50)
-    noise = torch.from_numpy(family.noise(np.random.default_rng(2), (50,))).double()
-    other = torch.from_numpy(family.noise(np.random.default_rng(3), (50,))).double()
-    assert torch.equal(family.sample(mu, noise), family.sample(mu.clone(), noise.clone()))
-    assert not torch.equal(family.sample(mu, noise), family.sample(mu, other))
+    noise, other = (family.noise(np.random.default_rng(seed), (50,)) for seed in (2, 3))
+    assert torch.equal(acted(family, mu, noise), acted(family, mu.clone(), noise.copy()))
+    assert not torch.equal(acted(family, mu, noise), acted(family, mu, other))
 
 
 def test_gaussian_samples_have_the_mean_and_standard_deviation_of_mu():
@@ -157,7 +163,8 @@ def test_categorical_noise_at_its_ends_picks_possible_categories():
 def test_gaussian_mode_is_the_mean():
     family = DiagonalGaussian(3)
     mu = some_mu(family, 12)
-    assert torch.equal(family.mode(mu), mu[:, :3])
+    noise = family.noise(np.random.default_rng(0), (ROWS,))
+    assert torch.equal(acted(family, mu, noise, greedy=True), mu[:, :3])
 
 
 def test_categorical_mode_is_the_action_of_greatest_probability():

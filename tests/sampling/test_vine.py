@@ -148,6 +148,7 @@ def test_q_values_are_the_discounted_rewards_of_a_plain_loop():
     rng = streams("branch", 0)
     policy.distribution.noise(rng, (6,))  # of the first actions
     noise = policy.distribution.noise(rng, (3, 1, 11))
+    act = policy.actor(theta.numpy())
     for n in range(3):
         for k in range(2):
             state, total, action = states[n : n + 1], 0.0, rollouts.actions[n, k][None]
@@ -156,9 +157,7 @@ def test_q_values_are_the_discounted_rewards_of_a_plain_loop():
                 total += 0.99**step * reward[0]
                 if ended[0] or step == 11:
                     break
-                mu = policy.mu(theta, torch.from_numpy(simulator.observe(state)))
-                shared = torch.from_numpy(noise[n, 0, step][None])
-                action = policy.distribution.sample(mu, shared).numpy()
+                action = act(simulator.observe(state), noise[n, 0, step][None])
             assert rollouts.lengths[n, k] == step + 1
             assert rollouts.q_values[n, k] == pytest.approx(total, rel=1e-6)
             expected_tail = 0.0 if ended[0] else 0.99**12

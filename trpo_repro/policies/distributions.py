@@ -7,8 +7,8 @@ information of the distribution in μ, is kl''(μ, μ_old) at μ = μ_old in Eq.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 LOG_2PI = math.log(2.0 * math.pi)
+
+ActionSampler = Callable[[NDArray[Any], NDArray[np.float32]], NDArray[Any]]
+"""(n, …) outputs of a network and (n, A) noise to (n, A) actions."""
 
 
 class Distribution(Protocol):
@@ -29,13 +32,15 @@ class Distribution(Protocol):
     size: int
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Draw `shape` + (A,) numbers that `sample` turns into actions."""
+        """Draw `shape` + (A,) numbers that a sampler turns into actions."""
 
-    def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
-        """Return (n, A) actions: the same noise gives the same action."""
+    def sampler(self, log_std: NDArray[np.float32], *, greedy: bool) -> ActionSampler:
+        """Return what samples from the distributions of a network, or takes their modes.
 
-    def mode(self, mu: Tensor) -> Tensor:
-        """Return the (n, A) most probable actions."""
+        Args:
+            log_std: (A,) or (n, A), what μ holds beside the network's outputs; else of width 0.
+            greedy: Take the most probable action, whatever the noise.
+        """
 
     def log_prob(self, mu: Tensor, actions: Tensor) -> Tensor:
         """Return (n,) log π(a|s) in nats."""
@@ -65,14 +70,12 @@ class DiagonalGaussian:
         """Draw standard normal numbers."""
         return rng.standard_normal((*shape, self.dimension), dtype=np.float32)
 
-    def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
-        """Return mean + std · noise."""
-        mean, log_std = mu.chunk(2, dim=-1)
-        return torch.addcmul(mean, log_std.exp(), noise)
-
-    def mode(self, mu: Tensor) -> Tensor:
-        """Return the mean."""
-        return mu[..., : self.dimension]
+    def sampler(self, log_std: NDArray[np.float32], *, greedy: bool) -> ActionSampler:
+        """Return mean + std · noise, or the mean, as a function of both."""
+        if greedy:
+            return lambda mean, noise: mean
+        std = np.exp(log_std)
+        return lambda mean, noise: mean + std * noise
 
     def log_prob(self, mu: Tensor, actions: Tensor) -> Tensor:
         """Return the log density."""
@@ -131,6 +134,12 @@ class FactoredCategorical:
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw numbers uniform on [0, 1)."""
         return rng.random((*shape, len(self.categories)), dtype=np.float32)
+
+    def sampler(self, log_std: NDArray[np.float32], *, greedy: bool) -> ActionSampler:
+        """Return `sample`, or `mode`, on arrays."""
+        if greedy:
+            return lambda mu, noise: self.mode(torch.from_numpy(mu)).numpy()
+        return lambda mu, noise: self.sample(torch.from_numpy(mu), torch.from_numpy(noise)).numpy()
 
     def sample(self, mu: Tensor, noise: Tensor) -> Tensor:
         """Invert each factor's cumulative distribution at its noise."""

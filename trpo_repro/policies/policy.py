@@ -78,8 +78,7 @@ class Policy:
     def actor(self, theta: NDArray[np.float32], *, greedy: bool = False) -> Actor:
         """Return the policy at (P,) `theta` as a function that samples, for use step by step.
 
-        The actions are those of `distribution.sample(mu(theta, …), noise)` but for rounding; θ is
-        taken apart once instead of at every step. `greedy` takes the mode and ignores the noise.
+        θ is taken apart once instead of at every step. `greedy` takes the mode, whatever the noise.
         """
         function = self.network.function(theta[: self.network.parameter_count])
         return self._actor(function, theta, greedy=greedy)
@@ -97,20 +96,10 @@ class Policy:
         greedy: bool,
     ) -> Actor:
         """Return what samples from the distribution that the network's `outputs` specify."""
-        if self.gaussian:
-            if greedy:
-                return lambda observations, noise: outputs(observations)
-            std = np.exp(thetas[..., self.network.parameter_count :])
-            return lambda observations, noise: outputs(observations) + std * noise
-        distribution = self.distribution
-
-        def act(observations: NDArray[Any], noise: NDArray[np.float32]) -> NDArray[Any]:
-            mu = torch.from_numpy(outputs(observations))
-            if greedy:
-                return distribution.mode(mu).numpy()
-            return distribution.sample(mu, torch.from_numpy(noise)).numpy()
-
-        return act
+        sample = self.distribution.sampler(
+            thetas[..., self.network.parameter_count :], greedy=greedy
+        )
+        return lambda observations, noise: sample(outputs(observations), noise)
 
 
 class LinearisedPolicy:
