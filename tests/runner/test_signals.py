@@ -108,6 +108,19 @@ def test_announcement_is_made_once_and_the_block_goes_to_its_end() -> None:
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_signal_that_was_ignored_from_the_start_stays_ignored(number: signal.Signals) -> None:
+    """Of `nohup` and of a script's `&`: the sweep is to go on when the terminal goes away."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as requests:
+            signal.raise_signal(number)
+        assert requests.exit_code is None
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ALL)
 def test_every_signal_ends_with_75_within_seconds(number: signal.Signals, tmp_path: Path) -> None:

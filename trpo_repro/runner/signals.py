@@ -102,7 +102,9 @@ def _noted_signals(first: Callable[[int], None]) -> Iterator[Requests]:
             first(code)
 
     numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
-    previous = {number: signal.signal(number, handle) for number in numbers}
+    # What is ignored (nohup, a script's `&`) somebody wanted ignored.
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, handle) for number in heard}
     try:
         yield requests
     finally:
@@ -116,10 +118,12 @@ def follow_parent() -> None:
     if not parent.isdecimal():
         return
 
+    # A sweep under nohup hands down that it ignores this; a terminal's reaches no run of a sweep.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     def watch() -> None:
-        while True:  # again and again: a process that is starting may still ignore it (nohup)
-            if os.getppid() != int(parent):
-                os.kill(os.getpid(), signal.SIGHUP)
+        while os.getppid() == int(parent):
             time.sleep(SECONDS_BETWEEN_LOOKS)
+        os.kill(os.getpid(), signal.SIGHUP)
 
     threading.Thread(target=watch, daemon=True).start()
