@@ -116,15 +116,18 @@ def test_another_number_of_threads_is_recorded_and_needs_no_warning(tmp_path: Pa
     assert essence(folder) == golden
 
 
+@pytest.mark.parametrize("name", ["config.json", "status.json"])
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1]", b"[" * 100_000])
-def test_lost_configuration_is_written_anew_and_said(content: bytes, tmp_path: Path) -> None:
+def test_file_that_tells_of_a_run_is_written_anew_where_lost_and_that_is_said(
+    content: bytes, name: str, tmp_path: Path
+) -> None:
     golden = essence(run(tmp_path / "golden")[0])
     folder, _ = run(tmp_path / "results", "iterations=3")
-    folder.config.write_bytes(content)
+    (folder.path / name).write_bytes(content)
     _, reporter = run(tmp_path / "results")
     (warning,) = reporter.warnings
-    assert warning.startswith("config.json is damaged (")
-    assert read_json(folder.config)["iterations"] == 8
+    assert warning.startswith(f"{name} is damaged (")
+    assert read_json(folder.path / name)["iterations"] == 8
     assert essence(folder) == golden
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from trpo_repro.config import RunConfig
@@ -14,14 +15,14 @@ MOVES_BITS = ("cpu", "git_commit", "packages", "python")
 REMEMBERED = 100  # earlier machines of a run, at most
 
 
-def begun_as(folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
-    """Return what `config.json` says, empty where there is none; and a warning where it is lost."""
-    if not folder.config.exists():
+def told_by(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return what a JSON file says, empty where there is none; and a warning where it is lost."""
+    if not path.exists():
         return {}, []
     try:
-        return read_json(folder.config), []
+        return read_json(path), []
     except CheckpointError as error:
-        return {}, [f"{folder.config.name} is damaged ({error.what}); it is written anew"]
+        return {}, [f"{path.name} is damaged ({error.what}); it is written anew"]
 
 
 def check_same_science(before: Mapping[str, Any], config: RunConfig, folder: RunFolder) -> None:

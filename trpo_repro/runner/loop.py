@@ -25,16 +25,15 @@ from trpo_repro.runner import tensorboard
 from trpo_repro.runner.agreement import agreed_beginning
 from trpo_repro.runner.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from trpo_repro.runner.continuity import (
-    begun_as,
     check_same_science,
     machine_changes,
+    told_by,
     with_history,
 )
 from trpo_repro.runner.progress import ProgressFile, cut_back
 from trpo_repro.runner.provenance import provenance
 from trpo_repro.runner.run_folder import (
     RunFolder,
-    read_json,
     remove_temporaries,
     write_atomically,
     write_json,
@@ -97,7 +96,7 @@ def already_complete(config: RunConfig) -> bool:
     folder = RunFolder.of(config)
     if not all(path.exists() for path in (folder.status, folder.policy, folder.progress)):
         return False
-    status = read_json(folder.status)
+    status, _ = told_by(folder.status)
     done = status.get("iterations_done")
     return status.get("state") == "done" and isinstance(done, int) and done >= config.iterations
 
@@ -187,7 +186,8 @@ class _Run:
 
     def _resume(self) -> Checkpoint:
         """Return the newest checkpoint, or the beginning; cut the rows back to it."""
-        self.before, warnings = begun_as(self.folder)
+        self.before, warnings = told_by(self.folder.config)
+        warnings += told_by(self.folder.status)[1]
         check_same_science(self.before, self.config, self.folder)
         remove_temporaries(self.folder.path)
         found, damage = newest_checkpoint(self.folder.checkpoints, identity=self.config.identity())
