@@ -17,7 +17,7 @@ from trpo_repro.runner.continuity import machine_changes, told_by, with_history
 from trpo_repro.runner.evaluation import stored_config
 from trpo_repro.runner.progress import cut_back
 from trpo_repro.runner.run_folder import RunFolder, read_json
-from trpo_repro.runner.sweep import state_of, steps_done
+from trpo_repro.runner.state import state_of, steps_done
 
 Reader = Callable[[Path], object]
 MANIFEST = "00000002.json"

@@ -7,7 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+from cli_helpers import SMALL, SilentReporter, config_in
 from stored_runs import outcome, written
+
+from trpo_repro.runner.loop import execute
+from trpo_repro.runner.run_folder import RunFolder
+from trpo_repro.runner.state import already_complete, state_of
 
 ALGORITHM = "algo=natural_gradient"
 
@@ -39,6 +44,20 @@ def test_every_state_is_told_from_the_files_alone(
     assert sorted(run["state"] for run in json.loads(listed)) == [
         "broken", "done", "done", "failed", "interrupted", "running",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["progress.csv", "policy.safetensors"])
+def test_run_that_lost_a_file_is_done_neither_for_a_sweep_nor_for_run(
+    name: str, tmp_path: Path
+) -> None:
+    config = config_in(tmp_path, SMALL, "iterations=2")
+    execute(config, SilentReporter())
+    folder = RunFolder.of(config)
+    assert state_of(folder, 2) == ("done", "")
+    assert already_complete(config)
+    (folder.path / name).unlink()
+    assert state_of(folder, 2) == ("broken", f"missing: {name}")
+    assert not already_complete(config)
 
 
 def test_what_an_experiment_still_lacks_is_missing(

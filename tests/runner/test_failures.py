@@ -32,8 +32,9 @@ from trpo_repro.errors import (
 )
 from trpo_repro.runner import progress, run_folder
 from trpo_repro.runner.checkpoint import load_arrays, newest_checkpoint
-from trpo_repro.runner.loop import already_complete, execute
+from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.runner.state import already_complete
 from trpo_repro.tasks.cartpole import CartPole
 
 

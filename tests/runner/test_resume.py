@@ -33,9 +33,10 @@ from trpo_repro.algorithms import single_path
 from trpo_repro.errors import CheckpointError, FolderInUse
 from trpo_repro.runner import loop, progress, run_folder
 from trpo_repro.runner.checkpoint import newest_checkpoint
-from trpo_repro.runner.loop import already_complete, execute
+from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
 from trpo_repro.runner.signals import StopRequested
+from trpo_repro.runner.state import already_complete
 
 Essence = tuple[str, list[dict[str, str]]]
 HERE = Path(__file__).parent

@@ -13,9 +13,10 @@ from trpo_repro.cli.reporter import Silent, make_reporter, say
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import TrpoError
 from trpo_repro.ranks import Ranks
-from trpo_repro.runner.loop import already_complete, execute
+from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder
 from trpo_repro.runner.signals import RESUMABLE, StopRequested, follow_parent
+from trpo_repro.runner.state import already_complete
 
 
 def main(options: argparse.Namespace) -> int:

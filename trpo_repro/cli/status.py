@@ -13,7 +13,7 @@ from rich.table import Table
 
 from trpo_repro.errors import ConfigError, TrpoError
 from trpo_repro.runner.run_folder import RunFolder, read_json
-from trpo_repro.runner.sweep import state_of
+from trpo_repro.runner.state import state_of
 
 STATES = ("done", "running", "interrupted", "failed", "broken", "missing")
 

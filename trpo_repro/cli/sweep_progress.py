@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 
 from trpo_repro.cli.reporter import say
-from trpo_repro.runner.sweep import SweepRun, steps_done
+from trpo_repro.runner.state import steps_done
+from trpo_repro.runner.sweep import SweepRun
 
 SECONDS_BETWEEN_LOOKS = 2.0
 ENDED = ("done", "failed", "broken")

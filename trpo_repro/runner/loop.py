@@ -39,6 +39,7 @@ from trpo_repro.runner.run_folder import (
     write_json,
 )
 from trpo_repro.runner.signals import Requests, StopRequested, stop_on_signals
+from trpo_repro.runner.state import already_complete
 from trpo_repro.types import Algorithm, Row
 
 
@@ -89,16 +90,6 @@ def train(
         )
         totals: Row = {"sim_steps": state.sim_steps, "wall_s": round(state.wall_s, 4)}
         yield {"iteration": iteration, **row, **totals}, state
-
-
-def already_complete(config: RunConfig) -> bool:
-    """Tell from the files alone whether `config` has been run to its end."""
-    folder = RunFolder.of(config)
-    if not all(path.exists() for path in (folder.status, folder.policy, folder.progress)):
-        return False
-    status, _ = told_by(folder.status)
-    done = status.get("iterations_done")
-    return status.get("state") == "done" and isinstance(done, int) and done >= config.iterations
 
 
 def execute(

@@ -1,8 +1,7 @@
-"""Experiments as lists of runs, and where each run stands, from the files alone."""
+"""Experiments as lists of runs."""
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ import yaml
 
 from trpo_repro.checking import suggestion
 from trpo_repro.config import RunConfig
-from trpo_repro.errors import ConfigError, TrpoError
-from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.errors import ConfigError
+from trpo_repro.runner.run_folder import RunFolder
+from trpo_repro.runner.state import state_of
 
 
 @dataclass(frozen=True)
@@ -88,49 +88,3 @@ def _expand(cell: Mapping[str, Any], path: Path) -> Iterator[list[str]]:
 def _word(value: str | int | float | bool) -> str:
     """Return a YAML scalar as Hydra's grammar reads it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def state_of(folder: RunFolder, iterations: int) -> tuple[str, str]:
-    """Return where a run of so many `iterations` stands, and why.
-
-    The states: `done`, `running`, `failed`, `interrupted` (or killed, or to be extended), `broken`
-    (its files cannot be read) and `missing`.
-    """
-    if is_locked(folder):
-        return "running", ""
-    if not folder.status.exists():
-        return "missing", ""
-    try:
-        status = read_json(folder.status)
-    except TrpoError as error:
-        return "broken", str(error)
-    done = status.get("iterations_done")
-    if not isinstance(done, int):
-        return "broken", f"{folder.status.name} names no iterations"
-    if status.get("state") == "done" and done >= iterations and folder.policy.exists():
-        return "done", ""
-    if status.get("state") == "failed":
-        return "failed", str(status.get("error", ""))
-    return "interrupted", f"after {done} of {iterations}"
-
-
-def is_locked(folder: RunFolder) -> bool:
-    """Tell whether a process is writing the folder."""
-    lock = folder.path / ".lock"
-    if not lock.exists():
-        return False
-    with open(lock) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def steps_done(folder: RunFolder) -> int:
-    """Return the iterations that a run has behind it, by its status file; 0 where there is none."""
-    try:
-        done = read_json(folder.status).get("iterations_done")
-    except (TrpoError, OSError):
-        return 0
-    return done if isinstance(done, int) else 0
