@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,15 +54,22 @@ def test_sound_results_satisfy_strict(tmp_path: Path, capsys: pytest.CaptureFixt
     assert code == 0
 
 
-def test_what_a_killed_command_left_half_written_is_removed(
+def test_what_a_killed_command_left_half_written_is_removed_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(tmp_path, [1.0])
-    (tmp_path / "tables").mkdir()
-    stray = tmp_path / "tables" / ".tmp-1-scores.csv"
-    stray.write_text("half")
+    tables = tmp_path / "tables"
+    (tables / ".tmp-folder").mkdir(parents=True)
+    with subprocess.Popen("true") as killed:
+        pass
+    stray = tables / f".tmp-{killed.pid}-scores.csv"
+    # Being written by a process that lives, not one of this command's, not ours at all.
+    others = [".tmp-1-scores.csv", f".tmp-{killed.pid}-mine.csv", ".tmp-x-scores.csv"]
+    for name in (stray.name, *others):
+        (tables / name).write_text("half")
     assert outcome("tables", "--results-dir", str(tmp_path), capsys=capsys)[0] == 0
-    assert not stray.exists()
+    left = {path.name for path in tables.glob(".tmp-*")}
+    assert left == {".tmp-folder", *others}
 
 
 def test_launcher_that_is_not_installed_is_said_with_the_remedy(

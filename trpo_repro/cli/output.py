@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from trpo_repro.errors import CheckpointError
-from trpo_repro.runner.run_folder import creation_error, remove_temporaries, write_atomically
+from trpo_repro.runner.run_folder import TEMPORARY, creation_error, write_atomically
 
 
 def warn(complaints: Iterable[str]) -> None:
@@ -36,7 +39,16 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise creation_error(error, folder) from error
-    remove_temporaries(folder)  # of whoever was killed here before
     for name, content in files.items():
+        _remove_strays(folder / name)
         write_atomically(folder / name, content)
         print(folder / name)
+
+
+def _remove_strays(path: Path) -> None:
+    """Delete what killed writers of `path` left; the folder may hold anybody's files."""
+    ours = re.compile(rf"{re.escape(TEMPORARY)}(\d{{1,9}})-{re.escape(path.name)}")
+    for found in path.parent.glob(f"{TEMPORARY}*"):
+        match = ours.fullmatch(found.name)
+        if match and not psutil.pid_exists(int(match[1])):
+            found.unlink(missing_ok=True)
