@@ -27,9 +27,11 @@ from cli_helpers import (
     wait_until,
 )
 
-from trpo_repro.cli import compose
+from trpo_repro.cli import compose, launch
+from trpo_repro.cli.launch import Ended, Job
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.runner.sweep import SweepRun
 
 TINY = ("task=cartpole", "scale=smoke", "threads=1")
 LONG = ("task=cartpole", "steps_per_iter=1000", "iterations=2000", "threads=1")
@@ -242,6 +244,23 @@ def test_settings_edited_while_a_sweep_runs_change_none_of_its_runs(
     assert states(tmp_path) == ["done", "done"]
     assert [essence(folder_of(results, seed)) for seed in range(2)] == expected
     assert manifest(tmp_path)["settings"] == before != compose.settings_hash()
+
+
+def test_request_to_stop_that_a_killed_sweep_left_stops_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container host and process ids come back."""
+    stops: list[Path] = []
+
+    def launched(jobs: object, job: Job, overrides: object) -> list[Ended]:
+        stops.append(Path(job.stop))
+        assert not stops[-1].exists()
+        return [Ended(1, "")]
+
+    monkeypatch.setattr(launch, "_launch", launched)
+    for _ in range(2):
+        launch.launch([SweepRun(TINY, config_in(tmp_path, TINY))], Job(), [])
+        stops[-1].touch()  # as a driver does that is killed before it tidies up
 
 
 def test_snapshot_is_made_once_for_the_same_settings(tmp_path: Path) -> None:

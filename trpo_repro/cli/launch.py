@@ -85,7 +85,9 @@ def launch(runs: Sequence[SweepRun], job: Job, hydra_overrides: Sequence[str]) -
         conf = snapshot(results)
     except OSError as error:
         raise creation_error(error, results) from error
-    stop = results.absolute() / ".sweeps" / f"stop-{socket.gethostname()}-{os.getpid()}"
+    # With the time: in a container host and process ids come back, and so would a killed driver's.
+    name = f"stop-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
+    stop = results.absolute() / ".sweeps" / name
     folders = {run.overrides: str(run.folder.path) for run in runs}
     job = replace(job, conf=str(conf), stop=str(stop), folders=folders)
     try:
