@@ -23,6 +23,7 @@ from trpo_repro.runner.run_folder import (
     write_atomically,
     write_json,
 )
+from trpo_repro.runner.state import is_locked
 
 HOLD_THE_LOCK = """
 import sys
@@ -84,6 +85,17 @@ def test_lock_of_a_killed_process_is_free_at_once(folder: RunFolder) -> None:
         first.wait(60)
         with folder.locked():
             pass
+
+
+def test_run_that_begins_while_somebody_looks_at_its_lock_gets_it(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As sweeps and `status` do, which ask for a shared one for a moment."""
+    with open(folder.path / ".lock", "w") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        monkeypatch.setattr(time, "sleep", lambda seconds: look.close())
+        with folder.locked():
+            assert is_locked(folder)
 
 
 def test_lock_is_free_after_an_error(folder: RunFolder) -> None:
@@ -169,7 +181,7 @@ def test_one_of_ten_processes_at_once_gets_the_folder(folder: RunFolder) -> None
             try:
                 with folder.locked():
                     os.write(writing, b"got it")
-                    time.sleep(0.5)
+                    time.sleep(2)
             except FolderInUse:
                 os.write(writing, b"in use")
             os._exit(0)

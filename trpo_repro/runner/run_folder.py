@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from trpo_repro.config import RunConfig
 from trpo_repro.errors import CheckpointError, ConfigError, DiskError, FolderInUse
 
 JSON_LIMIT = 1 << 20  # bytes; nothing that we write comes near
+TRIES, SECONDS_BETWEEN_TRIES = 10, 0.02  # to take the lock
 TEMPORARY = ".tmp-"  # how the names of unfinished files begin
 
 
@@ -111,7 +113,7 @@ class RunFolder:
     def _claim(self, lock: IO[bytes]) -> None:
         """Take the lock and write down whose it is."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(lock)
             if not os.path.samestat(os.fstat(lock.fileno()), os.stat(self.path / ".lock")):
                 raise FileNotFoundError  # the lock of a folder that was moved aside meanwhile
             lock.truncate(0)
@@ -132,6 +134,16 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise disk_error(error, self.path) from error
+
+
+def _take(lock: IO[bytes]) -> None:
+    """Take the lock, from which whoever asks whether it is held keeps others for a moment."""
+    for _ in range(TRIES - 1):
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(SECONDS_BETWEEN_TRIES)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
