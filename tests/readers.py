@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trpo_repro.errors import CheckpointError, ConfigError
 from trpo_repro.report.runs import read_progress, read_run
 from trpo_repro.runner.checkpoint import load_arrays, newest_checkpoint
-from trpo_repro.runner.continuity import machine_changes, told_by, with_history
+from trpo_repro.runner.continuity import MOVES_BITS, machine_changes, told_by, with_history
 from trpo_repro.runner.evaluation import stored_config
 from trpo_repro.runner.progress import cut_back
 from trpo_repro.runner.run_folder import RunFolder, read_json
@@ -34,7 +34,7 @@ def _checkpoint(path: Path) -> object:
 
 def _history(path: Path) -> object:
     before, _ = told_by(path)
-    now = {"cpu": "x", "git_commit": "y", "packages": {"torch": "1"}, "python": "3"}
+    now = {**dict.fromkeys(MOVES_BITS, "x"), "packages": {"torch": "1"}}
     return machine_changes(before, now), with_history(now, before, 3)
 
 

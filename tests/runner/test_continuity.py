@@ -105,6 +105,21 @@ def test_another_machine_is_warned_of_and_recorded(
     assert essence(folder) == golden  # it was this machine all along
 
 
+def test_another_device_is_warned_of_unless_nobody_knows_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = run(tmp_path, "iterations=1")
+    elsewhere(monkeypatch, device="cuda, a GPU")
+    _, reporter = run(tmp_path, "iterations=2")
+    (warning,) = reporter.warnings
+    assert "device was cpu, is cuda, a GPU" in warning
+    content = read_json(folder.config)
+    del content["provenance"]["device"]  # as runs were stored once
+    folder.config.write_text(json.dumps(content))
+    _, reporter = run(tmp_path, "iterations=3")
+    assert reporter.warnings == []
+
+
 def test_another_number_of_threads_is_recorded_and_needs_no_warning(tmp_path: Path) -> None:
     golden = essence(run(tmp_path / "golden")[0])
     run(tmp_path / "results", "iterations=3")

@@ -3,9 +3,10 @@
 import subprocess
 
 import pytest
+import torch
 
 import trpo_repro
-from trpo_repro.runner.provenance import git_commit
+from trpo_repro.runner.provenance import device_name, git_commit
 
 
 @pytest.fixture
@@ -32,6 +33,12 @@ def test_edited_code_and_settings_are_marked_and_new_results_are_not(checkout):
     (checkout / "conf/config.yaml").write_text("first\n")
     (checkout / "trpo_repro/__init__.py").write_text("second\n")
     assert git_commit() == clean + "+"
+
+
+def test_device_is_told_with_the_name_of_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    assert device_name("cpu") == "cpu"
+    assert device_name("cuda") == "cuda, a GPU"
 
 
 def test_code_outside_a_checkout_has_no_commit(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from trpo_repro.config import RunConfig
 from trpo_repro.errors import CheckpointError
 from trpo_repro.runner.run_folder import RunFolder, read_json
 
-MOVES_BITS = ("cpu", "git_commit", "packages", "python")
+MOVES_BITS = ("cpu", "device", "git_commit", "packages", "python")
 """What of a provenance may move the last bits of a result. Threads do not, which is tested."""
 REMEMBERED = 100  # earlier machines of a run, at most
 
@@ -61,11 +61,14 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def machine_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return a warning where a run goes on under what may move its last bits."""
+    """Return a warning where a run goes on under what may move its last bits.
+
+    What the earlier provenance does not name, as older versions wrote less, counts as unchanged.
+    """
     then = before.get("provenance")
     if not isinstance(then, Mapping):
         return []
-    changed = [key for key in MOVES_BITS if then.get(key) != now[key]]
+    changed = [key for key in MOVES_BITS if then.get(key, now[key]) != now[key]]
     if not changed:
         return []
     told = "; ".join(line for key in changed for line in _told(key, then.get(key), now[key]))

@@ -16,13 +16,14 @@ PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ale-py", "hydra-core")
 
 
 def provenance(config: RunConfig) -> dict[str, Any]:
-    """Return versions, git commit, CPU and threads, as JSON."""
+    """Return versions, git commit, CPU, device and threads, as JSON."""
     return {
         "trpo_repro": trpo_repro.__version__,
         "git_commit": git_commit(),
         "python": platform.python_version(),
         "packages": {name: package_version(name) for name in PACKAGES},
         "cpu": cpu_model(),
+        "device": device_name(config.device),
         "threads": config.threads or available_cores(),
         "cores": available_cores(),
     }
@@ -65,3 +66,12 @@ def cpu_model() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def device_name(device: str) -> str:
+    """Return where the update is computed, with the name of a GPU."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return f"{device}, {torch.cuda.get_device_name()}"
