@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,12 @@ def no_check_for_lost_requests() -> None:
     from trpo_repro.runner import signals
 
     signals.Requests.check = lambda self: None  # type: ignore[method-assign]
+
+
+def no_end_at_the_second_signal() -> None:
+    from trpo_repro.runner import signals
+
+    signals.os = SimpleNamespace(**{**vars(os), "_exit": lambda code: None})  # type: ignore[assignment]
 
 
 def no_comparison_of_settings() -> None:

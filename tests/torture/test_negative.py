@@ -35,6 +35,8 @@ GUARDS = {
     "no_trust_region": "runner/test_resume.py::test_accepted_step_never_leaves_the_trust_region",
     "no_check_for_lost_requests": "runner/test_signals.py"
     "::test_request_that_python_swallows_stops_the_run_after_its_iteration",
+    "no_end_at_the_second_signal": "runner/test_resume.py"
+    "::test_second_signal_ends_the_process_at_once",
     "no_comparison_of_settings": "runner/test_continuity.py"
     "::test_folder_of_another_algorithm_is_refused",
     "no_comparison_of_machines": "runner/test_continuity.py"
