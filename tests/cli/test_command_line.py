@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ from trpo_repro.cli.main import main
 from trpo_repro.cli.reporter import summary
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.runner.state import state_of
 
 TINY = ("task=cartpole", "scale=smoke", "threads=1")
 PACKAGE = Path(trpo_repro.__file__).parent
@@ -339,17 +341,31 @@ def test_terminal_that_hangs_up_ends_the_run_saved(tmp_path: Path) -> None:
     assert len(list(folder.checkpoints.glob("*.json"))) >= 1
 
 
-def test_signal_while_the_command_still_starts_leaves_no_half_made_run(tmp_path: Path) -> None:
-    for seconds in (0.5, 1.0, 1.5):
-        with start("run", *TINY, cwd=tmp_path) as process:
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.terminate()
-            _, err = process.communicate(timeout=60)
-        # Before the program has taken over the signal, the system's own answer to it is fine.
-        assert process.returncode in (0, 75, -signal.SIGTERM)
-        assert err == ""
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.5, None])
+def test_signal_while_the_command_still_starts_leaves_no_half_made_run(
+    seconds: float | None, tmp_path: Path, golden: object
+) -> None:
+    """After so long, or just when there is a folder."""
+    results = tmp_path / "results"
+    with start("run", *TINY, cwd=tmp_path) as process:
+        if seconds is None:
+            wait_until(results.exists, "a folder")
+        else:
+            time.sleep(seconds)
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert err == ""
+    config, reporter = config_in(results, TINY), SilentReporter()
+    folder = RunFolder.of(config)
+    state, _ = state_of(folder, config.iterations)
+    if process.returncode == -signal.SIGTERM:  # the system's own answer, fine where nothing runs
+        assert state == "done" or not results.exists()
+    else:
+        assert process.returncode in ([0, 75] if state == "done" else [75])
+        assert state in ("missing", "interrupted", "done")
+    execute(config, reporter)
+    assert reporter.warnings == []
+    assert essence(folder) == golden
 
 
 def test_summary_shows_what_there_is() -> None:
