@@ -20,8 +20,8 @@ from trpo_repro.config import RunConfig
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.build import build_algorithm
 from trpo_repro.runner.checkpoint import Checkpoint, load_arrays, save_checkpoint
-from trpo_repro.runner.loop import train
 from trpo_repro.runner.progress import ProgressFile, cut_back
+from trpo_repro.runner.training import train
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.tasks.locomotion import Locomotion
 from trpo_repro.types import Algorithm, Arrays

@@ -14,7 +14,7 @@ from trpo_repro.bench.sampling import Compose
 from trpo_repro.errors import RunFailed
 from trpo_repro.runner.build import build_algorithm
 from trpo_repro.runner.checkpoint import Checkpoint
-from trpo_repro.runner.loop import train
+from trpo_repro.runner.training import train
 
 ENVIRONMENTS = 16
 ROUNDS = 3

@@ -1,25 +1,15 @@
-"""Training as a generator, and one run from its folder's creation to its last row.
-
-The generator yields a record an iteration and touches no file; `execute` logs, saves and stops.
-Between iterations the whole state is one `Arrays`, and every random number comes from (seed,
-iteration, purpose): continuing a run equals never having stopped it.
-"""
+"""One run from its folder's creation to its last row: it resumes, logs, saves and stops."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from trpo_repro.config import RunConfig, plain
-from trpo_repro.errors import (
-    CheckpointError,
-    DiskError,
-    SimulationDiverged,
-    TrpoError,
-)
+from trpo_repro.errors import CheckpointError, DiskError, TrpoError
 from trpo_repro.ranks import ALONE, Ranks
 from trpo_repro.runner import tensorboard
 from trpo_repro.runner.agreement import agreed_beginning
@@ -40,6 +30,7 @@ from trpo_repro.runner.run_folder import (
 )
 from trpo_repro.runner.signals import Requests, StopRequested, stop_on_signals
 from trpo_repro.runner.state import already_complete
+from trpo_repro.runner.training import train
 from trpo_repro.types import Algorithm, Row
 
 
@@ -60,36 +51,6 @@ class Reporter(Protocol):
 
     def finish(self, message: str) -> None:
         """Training has stopped."""
-
-
-def train(
-    algorithm: Algorithm, begin: Checkpoint, iterations: int, ranks: Ranks = ALONE
-) -> Iterator[tuple[Row, Checkpoint]]:
-    """Yield, for each iteration from `begin` on, its row and the state behind it.
-
-    Args:
-        algorithm: What learns.
-        begin: Where to go on.
-        iterations: Number of iterations of the whole run.
-        ranks: The processes that run it; each goes on from rank 0's arrays.
-    """
-    state, started = begin, time.perf_counter()
-    for iteration in range(begin.iterations, iterations):
-        try:
-            arrays, row = algorithm.iterate(state.arrays, iteration)
-        except SimulationDiverged as error:
-            where = f"iteration {iteration}, {error.where}"
-            raise SimulationDiverged(error.what, where=where, fix=error.fix) from error
-        # Equal anyway, where the processors are: those of another kind may round differently.
-        arrays = ranks.from_first(arrays)
-        state = Checkpoint(
-            iterations=iteration + 1,
-            sim_steps=state.sim_steps + int(row["sim_steps"] or 0),
-            wall_s=begin.wall_s + time.perf_counter() - started,
-            arrays=arrays,
-        )
-        totals: Row = {"sim_steps": state.sim_steps, "wall_s": round(state.wall_s, 4)}
-        yield {"iteration": iteration, **row, **totals}, state
 
 
 def execute(
@@ -138,7 +99,16 @@ def _follow(config: RunConfig, algorithm: Algorithm, ranks: Ranks) -> None:
 
 @dataclass
 class _Run:
-    """One process's work on one run folder."""
+    """One process's work on one run folder.
+
+    Attributes:
+        latest: The state after the last whole iteration.
+        saved: The iterations of the newest checkpoint; -1 without one, for even the beginning is a
+            state that a request to stop has to save.
+        progress: The rows.
+        before: What `config.json` said.
+        provenance: Where the run is now.
+    """
 
     config: RunConfig
     folder: RunFolder
@@ -147,6 +117,11 @@ class _Run:
     tensorboard: Callable[..., Any] | None
     ranks: Ranks
     requests: Requests
+    latest: Checkpoint = field(init=False)
+    saved: int = field(init=False)
+    progress: ProgressFile = field(init=False)
+    before: dict[str, Any] = field(init=False)
+    provenance: dict[str, Any] = field(init=False)
 
     def execute(self) -> None:
         """Resume or begin, train, save."""
@@ -192,7 +167,6 @@ class _Run:
                 where=str(self.folder.path),
                 fix="--restart keeps the folder aside and begins anew",
             )
-        # -1: even the beginning is a state that a request to stop has to save.
         self.saved = found.iterations if found else -1
         begin = found or Checkpoint(0, 0, 0.0, self.algorithm.initial())
         warnings += cut_back(self.folder.progress, begin.iterations)
