@@ -96,9 +96,16 @@ def test_common_random_numbers_lower_the_variance_on_cart_pole(monkeypatch):
     arrays = {"theta": theta, **normaliser.arrays()}
     against_single, against_own = variance("cartpole", sampler, arrays)
     assert 0 < against_own.value < 1
-    # With four independent Q the difference from their mean has three quarters of the variance.
-    assert against_single.value == pytest.approx(0.75 * against_own.value, rel=0.1)
+    # Four independent Q, each less the mean of three others, have 1 + 1/3 of the variance of one.
+    assert against_single.value == pytest.approx(4 / 3 * against_own.value, rel=0.1)
     assert variance("cartpole", sampler, arrays) == [against_single, against_own]
+
+
+def test_the_advantage_of_an_action_is_right_on_average_over_the_others():
+    # V = 1, the first action's Q is 3, and whatever else: A = 2.
+    q_values = np.random.default_rng(0).normal(1.0, 1.0, (20000, variance_module.ACTIONS))
+    q_values[:, 0] = 3.0
+    assert variance_module._advantages(q_values)[:, 0].mean() == pytest.approx(2.0, abs=0.02)
 
 
 def test_a_ratio_of_means_has_an_interval_over_the_pairs():

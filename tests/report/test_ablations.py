@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy import stats
 from stored_runs import outcome, written
 
 from trpo_repro.report import published
 from trpo_repro.report.ablations import stored_ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.collection import collect
-from trpo_repro.report.statistics import difference_interval, ratio_interval
 
 
 def test_members_differ_from_the_comparison_in_one_setting_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    written(tmp_path, [1.0, 99.0], seed=3)  # a seed that nothing was varied on
     for seed in range(3):
         written(tmp_path, [1.0, 2.0 + seed], seed=seed)
         for words in (["algo.cg_iterations=20"], ["algo.cg_iterations=5"]):
@@ -49,19 +47,3 @@ def test_our_returns_stand_above_the_published_with_steps_and_versions(tmp_path:
     assert (ours["steps"], ours["seeds"]) == ("100,000", "3")
     assert ours["hopper"] == "200 [200, 200]"
     assert len(frame) == 1 + len(published.published())
-
-
-def test_intervals_of_differences_are_those_of_scipy() -> None:
-    one, two = np.array([3.0, 2.0, 4.0, 2.5]), np.array([1.0, 2.0, 2.2, 9.0, 3.0])
-    wanted = stats.ttest_ind(one, two, equal_var=False).confidence_interval(0.95)
-    assert difference_interval(one, two) == pytest.approx((wanted.low, wanted.high))
-    assert difference_interval(one[:1], two) is None
-
-
-def test_a_ratio_to_what_may_be_zero_has_no_interval() -> None:
-    one = np.array([3.0, 2.0, 4.0])
-    between = ratio_interval(2 * one, one)
-    assert between is not None
-    assert between.low <= 2.0 <= between.high
-    assert ratio_interval(one, one - 3) is None
-    assert ratio_interval(one[:2], one) is None

@@ -8,10 +8,12 @@ from trpo_repro.report.statistics import (
     aligned,
     bootstrap_band,
     bootstrap_interval,
+    difference_interval,
     improvement_interval,
     interquartile_mean,
     mean_interval,
     probability_of_improvement,
+    ratio_interval,
 )
 
 
@@ -99,6 +101,41 @@ def test_bootstrap_interval_of_the_mean_is_the_band_of_one_point() -> None:
     found = bootstrap_interval(values, lambda draws: draws.mean(axis=-1))
     assert found == pytest.approx((low[0], high[0]))
     assert bootstrap_interval(values[:2], interquartile_mean) is None
+
+
+def test_intervals_of_differences_are_those_of_scipy() -> None:
+    one, two = np.array([3.0, 2.0, 4.0, 2.5]), np.array([1.0, 2.0, 2.2, 9.0, 3.0])
+    wanted = stats.ttest_ind(one, two, equal_var=False).confidence_interval(0.95)
+    assert difference_interval(one, two) == pytest.approx((wanted.low, wanted.high))
+    assert difference_interval(one[:1], two) is None
+
+
+def test_interval_of_a_ratio_holds_what_welch_s_test_does_not_reject() -> None:
+    ours, others = np.array([3.0, 2.0, 4.0, 2.5, 3.5]), np.array([1.0, 2.0, 1.2, 1.7, 1.4])
+    low, high = ratio_interval(ours, others) or (0.0, 0.0)
+    ratios = np.linspace(0.5, 6.0, 5501)
+    kept = ratios[
+        [stats.ttest_ind(ours, r * others, equal_var=False).pvalue > 0.05 for r in ratios]
+    ]
+    # Welch's degrees of freedom change with r; ours are those at the estimate.
+    assert (low, high) == pytest.approx((kept.min(), kept.max()), rel=0.02)
+
+
+def test_interval_of_a_ratio_covers_it_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(2000):
+        low, high = ratio_interval(rng.normal(2.0, 0.5, 5), rng.normal(4.0, 0.6, 5)) or (0.0, 0.0)
+        hits += low <= 0.5 <= high
+    assert hits / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_a_ratio_to_what_may_be_zero_has_no_interval() -> None:
+    one = np.array([3.0, 2.0, 4.0])
+    assert ratio_interval(one, one - 3) is None
+    assert ratio_interval(one, -one) is None
+    assert ratio_interval(one[:1], one) is None
+    assert ratio_interval(np.full(3, 2.0), np.full(4, 4.0)) == (0.5, 0.5)
 
 
 def test_curves_of_equal_abscissae_are_cut_to_the_shortest() -> None:

@@ -50,13 +50,25 @@ def variance(name: str, sampler: Sampler, arrays: Arrays) -> list[Row]:
         for shared in (False, True)
     )  # fmt: skip
     single = own.var(axis=0, ddof=1).mean(axis=1)  # (N,) of Q itself
-    without, with_it = (
-        (q - q.mean(axis=2, keepdims=True)).var(axis=0, ddof=1).mean(axis=1) for q in (own, common)
-    )
+    without, with_it = (_advantages(q).var(axis=0, ddof=1).mean(axis=1) for q in (own, common))
     return [
         ratio_row("vine / single path", name, with_it, single, "states"),
         ratio_row("with / without", name, with_it, without, "states"),
     ]
+
+
+def _advantages(q_values: Floats) -> Floats:
+    """Return each Q less the mean of its state's K − 1 others, an unbiased estimate of A.
+
+    Less the mean of all K, the advantage itself would be 1 − 1/K of what it is, and the variance
+    would fall whatever the noise.
+
+    Args:
+        q_values: (..., K).
+    """
+    count = q_values.shape[-1]
+    advantages: Floats = (q_values - q_values.mean(axis=-1, keepdims=True)) * count / (count - 1)
+    return advantages
 
 
 def _first_actions(

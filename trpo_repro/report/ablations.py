@@ -99,17 +99,21 @@ def ablations(chosen: Mapping[str, Sequence[Choice]], runs: Sequence[StoredRun])
 def _members(
     ablation: Ablation, of_task: Sequence[Choice], groups: Sequence[Group]
 ) -> list[Member]:
-    """Return the default and every group that differs from it in the setting alone."""
+    """Return every group that differs from the default in the setting alone, and its seeds' own."""
     base = next((c.group for c in of_task if c.group.algorithm == ablation.algorithm), None)
     if base is None or not base.complete:
         return []
     usual = dict(settings(base.runs[0].config))
-    members = [Member(usual.get(ablation.setting), base, default=True)]
+    members = []
     for group in groups:
         own = dict(settings(group.runs[0].config))
         differing = {key for key in own.keys() | usual.keys() if own.get(key) != usual.get(key)}
         if group.algorithm == ablation.algorithm and differing == {ablation.setting}:
             members.append(Member(own.get(ablation.setting), group, default=False))
+    # The same seeds of the default, or seeds that differ would pass for an effect.
+    seeds = {run.seed for member in members for run in member.group.runs}
+    if same := tuple(run for run in base.runs if run.seed in seeds):
+        members.append(Member(usual.get(ablation.setting), Group(same), default=True))
     return sorted(members, key=lambda member: _rank(member.value))
 
 

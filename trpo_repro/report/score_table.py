@@ -28,10 +28,12 @@ NOTES = (
     " complete run. CEM and CMA-ES: the score of the search's mean, not of its members.",
     "n: complete runs, of how many where they are not all. Runs that failed or are unfinished have"
     " no part in the numbers.",
-    "mean: over seeds, with Student's 95% t interval. IQM: mean of the middle half of the seeds,"
-    " with a 95% percentile bootstrap interval from three seeds on.",
+    "mean: over seeds, with Student's 95% t interval. IQM: mean without a quarter of the seeds,"
+    " rounded down, at each end (of five, the middle three), with a 95% percentile bootstrap"
+    " interval from three seeds on, which is too narrow where seeds are few.",
     "P(single path better): over all pairs of seeds, ties half (Mann-Whitney's U over n m), with a"
-    " 95% bootstrap interval that resamples the seeds of each algorithm among themselves.",
+    " 95% bootstrap interval that resamples the seeds of each algorithm among themselves. Where all"
+    " seeds of one beat all of the other it has no width, which five seeds are too few to mean.",
     "stepsize: where several were run, the one with the best final score, out of as many as said.",
 )
 

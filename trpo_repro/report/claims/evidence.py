@@ -87,7 +87,7 @@ def seeds_count(
     judgement: Judgement,
 ) -> Count:
     """Return the count of something that was taken over the seeds of `groups`."""
-    n = " + ".join(str(len(group.complete)) for group in groups)
+    n = " + ".join(group.shares(group.complete) for group in groups)
     return Count(name, judgement, value, between, n, evidence.runs(*groups))
 
 

@@ -80,7 +80,7 @@ def _plays_game(evidence: Evidence, game: str, algorithm: str, paper: tuple[floa
 
 
 def _bench_scores(evidence: Evidence, algorithm: str) -> str:
-    """Return what the runs of `scale=bench` scored, which is a tenth of the paper's training."""
+    """Return what the runs of `scale=bench` scored, a twentieth of the paper's training."""
     scores = {
         game: float(found.mean())
         for game in GAMES
@@ -159,13 +159,14 @@ def thirty_hours(evidence: Evidence) -> Finding:
         for group in groups:
             hours = np.array([steps / speed(run) / 3600 for run in group.complete])
             ends = Interval(float(hours.min()), float(hours.max()))
+            between = ends if len(hours) > 1 else None
             counts.append(
                 seeds_count(
                     evidence,
                     f"{group.runs[0].task}, {look(algorithm).label}",
                     [group],
                     value=float(hours.mean()),
-                    between=ends,
+                    between=between,
                     judgement=at_most(ends, HOURS),
                 )
             )

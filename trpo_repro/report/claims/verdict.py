@@ -1,8 +1,7 @@
 """From intervals to verdicts: pure functions, the same for every claim.
 
-A claim has counts, such as one a task. Each is judged by its 95% interval against a threshold,
-never by its point estimate alone; the verdict on the claim follows from the judgements of its
-counts.
+A claim has counts, such as one a task. Each is judged by its 95% interval against a threshold
+where it has one; the verdict on the claim follows from the judgements of its counts.
 """
 
 from __future__ import annotations
