@@ -12,7 +12,7 @@ help:
 	@echo "make test     set up, run the tests"
 	@echo "make test-clusters  set up apart, run sweeps under joblib, submitit, SLURM and Ray"
 	@echo "make check    set up, lint, types, layers"
-	@echo "make torture  set up, try to lose results for half an hour, write results/torture.md"
+	@echo "make torture  set up, try to lose results, a quarter of an hour or more, write results/torture.md"
 	@echo "make torture-negative  set up, break each guard and see its test fail"
 	@echo "make bench    set up, measure speed against the physics engine's own"
 	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"

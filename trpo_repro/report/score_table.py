@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trpo_repro.report.choice import Choice
 from trpo_repro.report.groups import FINAL
 from trpo_repro.report.statistics import (
+    SEEDS_FOR_BAND,
     Interval,
     bootstrap_interval,
     improvement_interval,
@@ -75,7 +76,7 @@ def scores(choice: Choice, ours: NDArray[np.float64]) -> Scores:
     finals = choice.group.finals
     if not len(finals):
         return Scores()
-    rival = choice.group.algorithm != OURS and len(ours) > 0
+    rival = choice.group.algorithm != OURS and min(len(ours), len(finals)) >= SEEDS_FOR_BAND
     steps = [float(run.rows["sim_steps"].iloc[-1]) for run in choice.group.complete]
     return Scores(
         mean=float(finals.mean()),
