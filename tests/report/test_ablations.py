@@ -43,7 +43,10 @@ def test_our_returns_stand_above_the_published_with_steps_and_versions(tmp_path:
         written(tmp_path, [1.0] * 20, *words, seed=seed)
     frame = published.table(collect([tmp_path]).runs).shown
     ours = frame.iloc[0]
-    assert (ours["source"], ours["method"]) == ("trpo-repro", "single path, GAE(0.97)")
+    assert (ours["source"], ours["method"]) == (
+        "trpo-repro",
+        "single path, GAE(0.97), 5,000 a batch",
+    )
     assert (ours["steps"], ours["seeds"]) == ("100,000", "3")
     assert ours["hopper"] == "200 [200, 200]"
     assert len(frame) == 1 + len(published.published())

@@ -47,35 +47,39 @@ def table(runs: Sequence[StoredRun]) -> Table:
 
 
 def _ours(runs: Sequence[StoredRun]) -> list[dict[str, str]]:
-    """Return one row for each method and number of steps."""
+    """Return one row for each method, number of steps and size of a batch."""
     groups = {task: found for task, found in by_task(runs).items() if task in ROBOTS.values()}
-    cells: dict[tuple[str, int], dict[str, Group]] = {}
+    cells: dict[tuple[int, int, str], dict[str, Group]] = {}
     for robot, task in ROBOTS.items():
         for group in groups.get(task, ()):
             if group.complete:
-                cells.setdefault((_method(group), _steps(group)), {})[robot] = group
+                cells.setdefault((*_steps(group), _method(group)), {})[robot] = group
     return [
         {
             "source": "trpo-repro",
-            "method": method,
+            "method": f"{method}, {batch:,} a batch",
             "environments": "Gymnasium v5",
             "steps": f"{steps:,}",
             "seeds": ", ".join(dict.fromkeys(str(len(g.complete)) for g in own.values())),
             "metric": f"final {FINAL} iterations, mean [95%]",
             **{robot: _return(own[robot]) if robot in own else "" for robot in ROBOTS},
         }
-        for (method, steps), own in sorted(cells.items(), key=lambda item: item[0][::-1])
+        for (steps, batch, method), own in sorted(cells.items())
     ]
 
 
 def _method(group: Group) -> str:
-    lambda_ = group.runs[0].config["estimator"]["lambda_"]
-    return look(group.algorithm).label + (f", GAE({lambda_:g})" if lambda_ < 1 else "")
+    estimator = group.runs[0].config["estimator"]
+    gae = f", GAE({estimator['lambda_']:g})" if estimator["lambda_"] < 1 else ""
+    network = ", network for V" if estimator["baseline"] == "mlp" else ""
+    return look(group.algorithm).label + gae + network
 
 
-def _steps(group: Group) -> int:
+def _steps(group: Group) -> tuple[int, int]:
+    """Return the simulated steps in all and in a batch."""
     config = group.runs[0].config
-    return int(config["steps_per_iter"] * config["iterations"])
+    batch = int(config["steps_per_iter"])
+    return batch * int(config["iterations"]), batch
 
 
 def _return(group: Group) -> str:
