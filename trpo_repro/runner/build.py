@@ -134,9 +134,8 @@ def _processes(sampler: Sampler, config: RunConfig) -> int:
     if isinstance(config.task, AtariTask):  # later batches have more groups than the first
         groups = sampler.grouping.most
     count = min(sampler.workers.threads, math.ceil(groups / sampler.workers.ranks.count))
-    if isinstance(config.task, CartpoleTask) or _states_stay(config, sampler.simulator):
-        return 0
-    return count if Forks.available() and count > 1 else 0
+    light = isinstance(config.task, CartpoleTask)
+    return count if Forks.available() and count > 1 and not light else 0
 
 
 def _states_stay(config: RunConfig, simulator: Simulator) -> bool:
@@ -186,7 +185,8 @@ def _update(
 def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:
     """Return vine TRPO."""
     sampler = dataclasses.replace(build_sampler(config, ranks=ranks), keep_states=True)
-    if not ranks.alone and _states_stay(config, sampler.simulator):
+    states_stay = _states_stay(config, sampler.simulator)
+    if not ranks.alone and states_stay:
         raise ConfigError(
             "vine on Gymnasium's own environments is for one process, where they stay",
             where="torchrun",
@@ -206,7 +206,8 @@ def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:
     local = None
     if isinstance(config.task, AtariTask):
         local = LocalVineSampler(cast(LocalSimulator, sampler.simulator), sampler, branches)
-    if count := _processes(sampler, config):
+    count = 0 if states_stay else _processes(sampler, config)
+    if count:
         if local:
             local = local.forked(count)
         else:

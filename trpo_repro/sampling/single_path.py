@@ -92,8 +92,11 @@ class Sampler:
         return self._sample(theta, normaliser, streams, self.grouping.whole_episodes(count))
 
     def forked(self, count: int) -> Sampler:
-        """Return the same sampler with groups run by `count` processes instead of threads."""
-        return replace(self, forks=Forks(self.sample_group, count))
+        """Return the same sampler with groups run by `count` processes instead of threads.
+
+        Final states stay in them: no training looks at them, and not every state can be sent.
+        """
+        return replace(self, forks=Forks(self._sent_group, count))
 
     def _sample(
         self,
@@ -113,6 +116,9 @@ class Sampler:
         """Run one group until its plan allows no further episode: a pure function of `task`."""
         with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
             return self._sample_group(task)
+
+    def _sent_group(self, task: GroupTask) -> Trajectories:
+        return replace(self.sample_group(task), final_states=None)
 
     def _sample_group(self, task: GroupTask) -> Trajectories:
         simulator, distribution = self.simulator, self.policy.distribution
