@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,15 @@ def written(
         HEADER + "".join(_lines(scores, mean_scores, settings.seed)), encoding="utf-8"
     )
     return folder
+
+
+def evaluated(folder: RunFolder, **content: Any) -> Path:
+    """Write a policy and what `evaluate` found of it; return the path of the latter."""
+    folder.policy.write_bytes(b"a policy")
+    sha256 = hashlib.sha256(b"a policy").hexdigest()
+    path = folder.path / "evaluation-stochastic.json"
+    path.write_text(json.dumps({"policy_sha256": sha256, **content}), encoding="utf-8")
+    return path
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import stats
 from stored_runs import outcome, trained
 
+from trpo_repro.cli import evaluate as cli_evaluate
 from trpo_repro.cli.compose import run_config
 from trpo_repro.runner import build, evaluation
 from trpo_repro.runner.run_folder import RunFolder
@@ -69,6 +71,35 @@ def test_the_file_holds_what_was_printed(
     assert (stored["seed"], stored["run_seed"], stored["actions"]) == (8, 3, "stochastic")
 
 
+def test_what_is_stored_of_this_policy_is_shown_and_not_played_again(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = []
+    play = cli_evaluate.play
+    monkeypatch.setattr(cli_evaluate, "play", lambda *a, **k: played.append(k) or play(*a, **k))
+    path = folder.path / "evaluation-stochastic.json"
+    first = evaluated(folder, "--episodes", "3", capsys=capsys)
+    assert first["policy_sha256"] == hashlib.sha256(folder.policy.read_bytes()).hexdigest()
+    written = path.stat().st_mtime_ns
+    assert evaluated(folder, "--episodes", "3", capsys=capsys) == first
+    code, out, _ = outcome("evaluate", str(folder.path), "--episodes", "3", capsys=capsys)
+    assert (code, len(played), path.stat().st_mtime_ns) == (0, 1, written)
+    assert "cartpole, single_path, seed 3: 3 episodes" in out
+    assert f"already stored: {path}" in out
+    evaluated(folder, "--episodes", "4", capsys=capsys)
+    evaluated(folder, "--episodes", "4", "--seed", "1", capsys=capsys)
+    evaluated(folder, "--episodes", "4", "--seed", "1", "--greedy", capsys=capsys)
+    assert len(played) == 4
+    arrays = {key: value.copy() for key, value in load_file(folder.policy).items()}
+    arrays["theta"][0] += 1
+    save_file(arrays, folder.policy)
+    evaluated(folder, "--episodes", "4", "--seed", "1", capsys=capsys)
+    assert len(played) == 5
+    path.write_text("{")
+    evaluated(folder, "--episodes", "4", "--seed", "1", capsys=capsys)
+    assert len(played) == 6
+
+
 def test_episodes_depend_on_their_seed_and_on_nothing_else(
     folder: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +108,7 @@ def test_episodes_depend_on_their_seed_and_on_nothing_else(
         monkeypatch.setattr(build, "available_cores", lambda cores=cores: cores)
         found = evaluated(folder, "--episodes", "60", "--seed", str(seed), capsys=capsys)
         runs.append(found["returns"])
+        (folder.path / "evaluation-stochastic.json").unlink()
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from stored_runs import outcome, written
+from stored_runs import evaluated, outcome, written
 
 from trpo_repro.errors import CheckpointError
 from trpo_repro.report import figure5, table1
@@ -18,11 +18,6 @@ from trpo_repro.report.games import paper_scores
 from trpo_repro.report.statistics import mean_interval
 
 GAMES = ["beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders"]
-
-
-def evaluation(folder: Path, returns: list[float]) -> None:
-    path = folder / "evaluation-stochastic.json"
-    path.write_text(json.dumps({"returns": returns}), encoding="utf-8")
 
 
 def cells(results: Path, protocol: str = "trpo2015") -> pd.DataFrame:
@@ -41,7 +36,7 @@ def test_the_paper_s_rows_are_the_paper_s() -> None:
 def test_a_cell_is_the_mean_of_the_evaluation_s_games(tmp_path: Path) -> None:
     own = written(tmp_path, [-0.1] * 12, "task=pong")
     returns = [20.0, 18.0, 21.0, 19.5]
-    evaluation(own.path, returns)
+    evaluated(own, returns=returns)
     cell = cells(tmp_path).loc[("TRPO - single path, ours", "pong")]
     assert cell["mean"] == pytest.approx(np.mean(returns))
     assert [cell["low"], cell["high"]] == pytest.approx(list(mean_interval(np.array(returns))))
@@ -56,7 +51,7 @@ def test_a_cell_is_the_mean_of_the_evaluation_s_games(tmp_path: Path) -> None:
 def test_seeds_count_as_one_number_each(tmp_path: Path) -> None:
     for seed, level in enumerate((10.0, 14.0, 18.0)):
         own = written(tmp_path, [0.0] * 3, "task=qbert", f"seed={seed}", "algo=vine")
-        evaluation(own.path, [level - 1, level + 1])
+        evaluated(own, returns=[level - 1, level + 1])
     cell = cells(tmp_path).loc[("TRPO - vine, ours", "qbert")]
     assert cell["mean"] == pytest.approx(14)
     wanted = mean_interval(np.array([10.0, 14.0, 18.0]))
@@ -72,10 +67,39 @@ def test_without_an_evaluation_the_last_batches_stand_and_are_called_so(tmp_path
     assert "training" in shown.loc["TRPO - single path, ours", "enduro"]
 
 
+@pytest.mark.parametrize("change", ["the run went on", "no policy is stored", "of old"])
+def test_an_evaluation_of_another_policy_is_not_shown_but_complained_of(
+    change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = written(tmp_path, [0.1] * 12, "task=pong")
+    path = evaluated(own, returns=[-3.0, -4.0])
+    assert cells(tmp_path)["games"].tolist() == [2]
+    if change == "the run went on":
+        own.policy.write_bytes(b"a later one")
+    elif change == "no policy is stored":
+        own.policy.unlink()
+    else:  # what was written before it said whose it is
+        path.write_text(json.dumps({"returns": [-3.0, -4.0]}))
+    cell = cells(tmp_path).loc[("TRPO - single path, ours", "pong")]
+    assert (cell["mean"], cell["games"]) == (pytest.approx(20), 0)
+    code, _, err = outcome("tables", "--results-dir", str(tmp_path), capsys=capsys)
+    assert code == 0
+    (line,) = [line for line in err.splitlines() if path.name in line]
+    assert line.startswith(f"warning: {path}: not shown: ")
+    assert line.endswith(
+        "no policy.safetensors lies beside it, so that nobody can tell whose it is"
+        if change == "no policy is stored"
+        else f"; fix: trpo-repro evaluate {own.path}"
+    )
+    path.write_text("{")
+    _, _, err = outcome("claims", "--results-dir", str(tmp_path), capsys=capsys)
+    assert path.name in err
+
+
 def test_an_unfinished_run_of_the_paper_s_scale_says_how_far_it_is(tmp_path: Path) -> None:
     written(tmp_path, [0.0] * 3, "task=pong")
     long = written(tmp_path, [0.1] * 7, "task=pong", "scale=paper", state="running", iterations=500)
-    evaluation(long.path, [1.0, 2.0])
+    evaluated(long, returns=[1.0, 2.0])
     shown = table1.table(collect([tmp_path]).runs, tmp_path).shown.set_index("")
     assert shown.loc["TRPO - single path, ours", "pong"].endswith(
         "; 2 games; paper, 0.007M steps, 7 of 500 its"

@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Rows
 
-from trpo_repro.cli.output import write_files
+from trpo_repro.cli.output import warn, write_files
 from trpo_repro.errors import ConfigError
+from trpo_repro.report import evaluations
 from trpo_repro.report.claims.evidence import gather
 from trpo_repro.report.claims.ledger import Entry, ledger, summary, table
 from trpo_repro.report.claims.verdict import sentence
@@ -21,6 +22,7 @@ def main(options: argparse.Namespace) -> int:
     results = Path(options.results_dir)
     if not results.is_dir():
         raise ConfigError("no such folder", where=str(results), fix="name it: --results-dir DIR")
+    warn(evaluations.complaints(results))
     entries = ledger(gather(results))
     if options.brief:
         print(summary(entries))

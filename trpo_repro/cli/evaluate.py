@@ -1,4 +1,4 @@
-"""`trpo-repro evaluate`: what a trained policy is worth, played anew."""
+"""`trpo-repro evaluate`: what a trained policy is worth, played unless that is stored."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trpo_repro.config import RunConfig
+from trpo_repro.errors import CheckpointError
+from trpo_repro.report.evaluations import policy_sha256
 from trpo_repro.report.statistics import mean_interval
 from trpo_repro.runner.evaluation import Episodes, play, stored_config
-from trpo_repro.runner.run_folder import RunFolder, write_json
+from trpo_repro.runner.run_folder import RunFolder, read_json, write_json
 from trpo_repro.settings import AtariTask
 
 
 def main(options: argparse.Namespace) -> int:
-    """Play, print, and write `evaluation-….json` into the run's folder."""
+    """Play what `evaluation-….json` in the run's folder does not tell, print, and write it."""
     folder = RunFolder(Path(options.run))
     config = stored_config(folder)
     # The searches that train a policy's mode never touch its standard deviation.
@@ -35,31 +37,51 @@ def main(options: argparse.Namespace) -> int:
 def _evaluated(
     folder: RunFolder, config: RunConfig, options: argparse.Namespace, greedy: bool
 ) -> dict[str, Any]:
-    """Play one way, print unless JSON is wanted, write; return what was written."""
-    episodes = play(folder, config, episodes=options.episodes, seed=options.seed, greedy=greedy)
+    """Play one way what is not stored, print unless JSON is wanted, write; return it all."""
     actions = "greedy" if greedy else "stochastic"
-    game = isinstance(config.task, AtariTask)
-    content = {
-        "run": str(folder.path),
+    path = folder.path / f"evaluation-{actions}.json"
+    what = {
         "task": config.task_label(),
         "algo": config.algo.name,
         "run_seed": config.seed,
+        # Before it is read: should a run replace it meanwhile, this file counts for nothing.
+        "policy_sha256": policy_sha256(folder.path),
         "actions": actions,
         "seed": options.seed,
         "episodes": options.episodes,
-        **summary(episodes, game=game),
+    }
+    stored = _stored(path, what)
+    content = stored or {**what, **_played(folder, config, options, greedy)}
+    if not options.json:
+        print(table(content))
+    if stored is None:
+        write_json(path, content)
+    if not options.json:
+        print(f"{'written' if stored is None else 'already stored'}: {path}")
+    return {"run": str(folder.path), **content}
+
+
+def _stored(path: Path, what: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what is stored of the same policy, played alike; None where that is to be played."""
+    try:
+        content = read_json(path) if path.is_file() else {}
+    except CheckpointError:
+        return None  # it is damaged, and will be replaced
+    return content if what.items() <= content.items() else None
+
+
+def _played(
+    folder: RunFolder, config: RunConfig, options: argparse.Namespace, greedy: bool
+) -> dict[str, Any]:
+    """Play one way; return what it came to."""
+    episodes = play(folder, config, episodes=options.episodes, seed=options.seed, greedy=greedy)
+    return {
+        **summary(episodes, game=isinstance(config.task, AtariTask)),
         "returns": episodes.returns.tolist(),
         "lengths": episodes.lengths.tolist(),
         "at_time_limit": episodes.at_limit.tolist(),
         "forward_speeds": None if episodes.speeds is None else episodes.speeds.tolist(),
     }
-    if not options.json:
-        print(table(content))
-    path = folder.path / f"evaluation-{actions}.json"
-    write_json(path, {key: value for key, value in content.items() if key != "run"})
-    if not options.json:
-        print(f"written: {path}")
-    return content
 
 
 def summary(episodes: Episodes, *, game: bool = False) -> dict[str, Any]:

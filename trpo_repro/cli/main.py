@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     lists = command("list", "show tasks, algorithms and every setting")
     lists.add_argument("overrides", nargs="*", metavar="key=value", help="settings to show")
 
-    evaluate = command("evaluate", "play a trained policy and report its score")
+    evaluate = command("evaluate", "report a trained policy's score, played unless that is stored")
     evaluate.add_argument("run", metavar="RUN", help="the run's folder")
     evaluate.add_argument("--episodes", type=_count, default=100, help="default: 100")
     evaluate.add_argument("--greedy", action="store_true", help="play the likeliest action")

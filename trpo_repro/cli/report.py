@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trpo_repro.cli.output import write_files
+from trpo_repro.cli.output import warn, write_files
+from trpo_repro.report import evaluations
 from trpo_repro.report.html.page import page
 
 
@@ -13,5 +14,6 @@ def main(options: argparse.Namespace) -> int:
     """Write the page; print its path."""
     results = Path(options.results_dir)
     output = Path(options.output) if options.output else results / "report.html"
+    warn(evaluations.complaints(results))
     write_files(output.parent, {output.name: page(results)})
     return 0

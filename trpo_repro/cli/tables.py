@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trpo_repro.cli.ablations import write_tables
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
-from trpo_repro.report import paper_table, score_table, table1
+from trpo_repro.report import evaluations, paper_table, score_table, table1
 from trpo_repro.report.choice import choices
 from trpo_repro.report.collection import SCALES, comparison, suffix
 from trpo_repro.report.games import PROTOCOLS, is_game, played_as
@@ -31,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
         losses += found.complaints
     tables |= games
     losses = list(dict.fromkeys(losses))
-    warn(losses + complaints)
+    warn(losses + complaints + evaluations.complaints(results))
     output = Path(options.output) if options.output else results / "tables"
     for name, table in tables.items():
         write_files(output, files(name, table))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from trpo_repro.errors import CheckpointError
+from trpo_repro.report.evaluations import SAMPLED, stored_evaluation
 from trpo_repro.report.games import paper_scores, played_as
 from trpo_repro.report.groups import FINAL, Group, by_task
 from trpo_repro.report.runs import StoredRun, read_json
@@ -95,7 +96,8 @@ def random_cells(results: Path, protocol: str) -> dict[str, Cell]:
     """Return the scores of random play by game, as `trpo-repro random` has stored them."""
     cells = {}
     for game in paper_scores().columns:
-        returns = _returns(results / "random" / protocol / f"{game}.json")
+        path = results / "random" / protocol / f"{game}.json"
+        returns = _returns(path, read_json(path) if path.is_file() else None)
         if returns is not None:
             cells[game] = Cell(float(returns.mean()), mean_interval(returns), len(returns))
     return cells
@@ -130,7 +132,8 @@ def _steps(run: StoredRun) -> float:
 def cell(group: Group) -> Cell:
     """Return the score of the seeds of one setting, those unfinished too if none is complete."""
     runs = group.averaged
-    found = [_returns(run.path / "evaluation-stochastic.json") for run in runs]
+    paths = [run.path / SAMPLED for run in runs]
+    found = [_returns(path, stored_evaluation(path)) for path in paths]
     evaluated = [(run, r) for run, r in zip(runs, found, strict=True) if r is not None]
     if evaluated:
         runs = tuple(run for run, _ in evaluated)
@@ -173,15 +176,17 @@ def _numbers(own: Cell) -> dict[str, Any]:
     return {**kept, "low": low, "high": high, "source": "ours", "runs": " ".join(own.runs)}
 
 
-def _returns(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
-    """Return (n,) the stored scores of games; None where there is no such file.
+def _returns(
+    path: Path, content: Mapping[str, Any] | None
+) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+    """Return (n,) the scores of games that the file at `path` holds; None where there is none.
 
     Raises:
         CheckpointError: It is damaged.
     """
-    if not path.is_file():
+    if content is None:
         return None
-    stored = read_json(path).get("returns")
+    stored = content.get("returns")
     numbers = list(_floats(stored)) if isinstance(stored, list) else []
     if not numbers or len(numbers) != len(stored or []):
         raise CheckpointError("it holds no scores of games", where=str(path), fix="make it again")

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stored_runs import outcome, written
+from stored_runs import evaluated, outcome, written
 
 from trpo_repro.report.claims import comparison, games
 from trpo_repro.report.claims.evidence import SEEDS, gather
 from trpo_repro.report.claims.ledger import RULES, claims, ledger, summary, table
 from trpo_repro.report.claims.verdict import Finding, Judgement, Verdict
 from trpo_repro.report.collection import PAPER_SCALE
+from trpo_repro.runner.run_folder import RunFolder
 
 LENGTH = 12
 
@@ -232,22 +233,32 @@ def test_the_theory_s_claims_are_read_from_its_tables(tmp_path: Path) -> None:
     assert found(tmp_path, "C26").counts[1].n == "200 MDPs"
 
 
-def evaluate(folder: Path, mean: float, episodes: int = games.EPISODES) -> None:
-    content = {"episodes": episodes, "return": {"mean": mean}}
-    (folder / games.EVALUATION).write_text(json.dumps(content))
+def evaluate(folder: RunFolder, mean: float) -> None:
+    evaluated(folder, **{"episodes": games.EPISODES, "return": {"mean": mean}})
 
 
 def test_games_are_judged_at_the_paper_s_scale_alone(tmp_path: Path) -> None:
     for seed in range(3):
         folder = written(tmp_path, [0.0] * 12, "task=pong", "scale=paper", seed=seed)
-        evaluate(folder.path, 20.0)
+        evaluate(folder, 20.0)
     folder = written(tmp_path, [0.0] * 12, "task=qbert")
-    evaluate(folder.path, 1900.0)
+    evaluate(folder, 1900.0)
     finding = found(tmp_path, "C12")
     assert judgements(finding)["pong, share of the paper's"] == "met"
     assert judgements(finding)["qbert"] == "not at this scale"
     assert finding.verdict == Verdict.UNTESTED
     assert finding.remark.endswith("qbert 1900.")
+
+
+def test_a_game_s_evaluation_of_an_earlier_policy_is_no_evidence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path, [0.0] * 12, "task=pong", "scale=paper")
+    evaluate(folder, 20.0)
+    folder.policy.write_bytes(b"a later one")
+    assert judgements(found(tmp_path, "C12"))["pong"] == "not at this scale"
+    _, _, err = outcome("claims", "--results-dir", str(tmp_path), capsys=capsys)
+    assert err.startswith(f"warning: {folder.path}/evaluation-stochastic.json: not shown: ")
 
 
 def test_the_time_of_a_whole_run_at_the_paper_s_sizes_is_that_of_its_own_machine(

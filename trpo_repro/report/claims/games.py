@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trpo_repro.report.claims.evidence import Evidence, seeds_count
 from trpo_repro.report.claims.verdict import Count, Finding, Judgement, at_least, at_most
+from trpo_repro.report.evaluations import SAMPLED, stored_evaluation
 from trpo_repro.report.groups import Group
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.statistics import Interval, mean_interval
@@ -22,7 +23,6 @@ LEVEL = 0.8
 EPISODES = 100
 RANDOM = "random/trpo2015"
 """Where random play under the paper's protocol lies, below the results."""
-EVALUATION = "evaluation-stochastic.json"
 HOURS = 30.0
 PAPER_STEPS = {"single_path": 500 * 100_000, "vine": 500 * 400_000}
 """Table 3: iterations times simulated steps of each."""
@@ -187,10 +187,9 @@ def evaluated(group: Group) -> NDArray[np.float64]:
     """Return the mean score of each complete run's evaluation that has episodes enough."""
     found = []
     for run in group.complete:
-        if (path := run.path / EVALUATION).is_file():
-            content = json.loads(path.read_bytes())
-            if content["episodes"] >= EPISODES:
-                found.append(float(content["return"]["mean"]))
+        content = stored_evaluation(run.path / SAMPLED)
+        if content and content["episodes"] >= EPISODES:
+            found.append(float(content["return"]["mean"]))
     return np.array(found)
 
 
