@@ -63,7 +63,7 @@ def pressed_tab(line: str, program: Path, cwd: Path) -> list[str]:
         ("trpo-repro run -m task=hopper,wa", ["hopper,walker "]),
         ("trpo-repro run task=hopper algo.steps", ["algo.stepsize="]),
         ("trpo-repro list estimator.baseline=", ["none", "linear", "mlp"]),
-        ("trpo-repro sweep fig", ["figure9 "]),
+        ("trpo-repro sweep fig", ["figure4", "figure9"]),
         ("trpo-repro evaluate exp", ["experiments/"]),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trpo_repro.cli.compose import run_config
-from trpo_repro.cli.sweep import experiments_folder
+from trpo_repro.cli.experiments import experiment
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.ablations import ABLATIONS, FOLDER
@@ -40,7 +40,7 @@ def test_what_is_no_experiment_is_refused(tmp_path: Path, text: str) -> None:
 
 def configs(name: str) -> list[RunConfig]:
     """Return the configurations of an experiment's first seed."""
-    lines = read_experiment(experiments_folder() / f"{name}.yaml")
+    lines = read_experiment(experiment(name))
     return [run_config(line) for line in lines if "seed=0" in line]
 
 
@@ -67,7 +67,7 @@ def test_gymnasium_s_robots_are_run_for_one_and_ten_million_steps() -> None:
     found = configs("gym_v5")
     assert {config.steps_per_iter * config.iterations for config in found} == {10**6, 10**7}
     assert len({config.identity() for config in found}) == len(found) == 3 * 2 * 2
-    assert len(read_experiment(experiments_folder() / "gym_v5.yaml")) == 5 * len(found)
+    assert len(read_experiment(experiment("gym_v5"))) == 5 * len(found)
 
 
 def test_runs_of_the_paper_s_scale_have_the_sizes_of_table_2() -> None:

@@ -25,7 +25,7 @@ from trpo_repro.bench.sampling import Setup, other_algorithms, sampling
 from trpo_repro.bench.scaling import kinds_of, measured, report
 from trpo_repro.bench.update import products_against_gradient
 from trpo_repro.cli.compose import run_config
-from trpo_repro.cli.sweep import experiments_folder
+from trpo_repro.cli.experiments import experiment
 from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.health import GAMES
@@ -114,7 +114,7 @@ def plan(setup: Setup) -> Plan:
 
 def scaling_table(path: Path, *, quick: bool) -> int:
     """Measure every kind of run of Figure 4 and Table 1; write what they take on many cores."""
-    lines = read_experiment(experiments_folder() / "figure4.yaml")
+    lines = read_experiment(experiment("figure4"))
     games = product(GAMES, ("single_path", "vine"))
     figures = {
         "Figure 4": kinds_of(run_config([*line, "scale=paper"]) for line in lines),

@@ -15,13 +15,13 @@ import dataclasses
 import types
 import typing
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import argcomplete
 from argcomplete.completers import DirectoriesCompleter
 
 from trpo_repro.checking import OneOf
+from trpo_repro.cli.experiments import experiments
 from trpo_repro.config import RunConfig
 from trpo_repro.settings import ALGORITHM_CONFIGS, ALGORITHM_TASKS, TASK_CONFIGS, policy_config
 
@@ -62,8 +62,8 @@ def complete_override(prefix: str, parsed_args: argparse.Namespace, **_: object)
 
 
 def complete_experiment(**_: object) -> list[str]:
-    """Return the names of the experiment files here."""
-    return sorted(path.stem for path in Path("experiments").glob("*.yaml"))
+    """Return the names of the experiment files, here and ours."""
+    return sorted(experiments())
 
 
 def settings(task: str, algo: str) -> dict[str, Sequence[str]]:

@@ -20,8 +20,8 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import trpo_repro
 from trpo_repro.checking import suggestion
+from trpo_repro.cli.experiments import shipped
 from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError, MissingDependency
 
@@ -37,12 +37,9 @@ CONF = "TRPO_REPRO_CONF"
 
 
 def config_folder() -> Path:
-    """Return `conf/`: inside the installed package, or beside it in a checkout."""
-    if frozen := os.environ.get(CONF):
-        return Path(frozen)
-    package = Path(trpo_repro.__file__).parent
-    shipped = package / "conf"
-    return shipped if shipped.is_dir() else package.parent / "conf"
+    """Return `conf/`: a sweep's snapshot of it, or ours."""
+    frozen = os.environ.get(CONF)
+    return Path(frozen) if frozen else shipped("conf")
 
 
 def groups() -> dict[str, list[str]]:

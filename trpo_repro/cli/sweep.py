@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from trpo_repro.cli.compose import config_folder, hydra_only, run_config, settings_hash
+from trpo_repro.cli.compose import hydra_only, run_config, settings_hash
+from trpo_repro.cli.experiments import experiment
 from trpo_repro.cli.launch import Ended, Job, launch
 from trpo_repro.cli.reporter import say
 from trpo_repro.cli.sweep_progress import left, shown
@@ -64,7 +65,7 @@ def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
         name: A file of `experiments/`, without its ending, or a path to one.
         overrides: Added to every run.
     """
-    path = Path(name) if name.endswith(".yaml") else experiments_folder() / f"{name}.yaml"
+    path = experiment(name)
     ours = [word for word in overrides if word not in hydra_only(overrides)]
     runs = {}
     for line in read_experiment(path):
@@ -73,12 +74,6 @@ def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
     if not runs:
         raise ConfigError("the experiment has no runs", where=str(path))
     return list(runs.values())
-
-
-def experiments_folder() -> Path:
-    """Return `experiments/` here, or else that of the checkout."""
-    here = Path("experiments")
-    return here if here.is_dir() else config_folder().parent / "experiments"
 
 
 def estimate(runs: Sequence[SweepRun], todo: Sequence[SweepRun]) -> str:
