@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import trpo
 
+from trpo_repro.cli import theory as theory_command
 from trpo_repro.cli.main import main
 from trpo_repro.theory import algorithm_1, bounds, worst_case
 
@@ -57,6 +58,15 @@ def test_a_violation_is_listed_and_an_error(
     assert theory(tmp_path) == 1
     assert "Theorem 1" in capsys.readouterr().err
     assert "worst case,Theorem 1,Eq. 8" in (tmp_path / "violations.csv").read_text()
+
+
+@pytest.mark.usefixtures("small")
+def test_everything_is_written_before_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(theory_command, "_show", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    assert theory(tmp_path) == 5
+    assert {path.name for path in tmp_path.iterdir()} == FILES
 
 
 def test_help_has_examples(tmp_path: Path) -> None:

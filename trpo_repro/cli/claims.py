@@ -27,9 +27,9 @@ def main(options: argparse.Namespace) -> int:
     if options.brief:
         print(summary(entries))
         return 0
-    _show(entries)
     output = Path(options.output) if options.output else results / "tables"
     write_files(output, files("claims", table(entries)))
+    _show(entries)
     return 0
 
 

@@ -6,7 +6,6 @@ Nothing heavy is imported here, so that `--help` answers at once.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from trpo_repro import __version__
+from trpo_repro.cli import streams
 from trpo_repro.errors import DiskError, TrpoError
 
 EXAMPLES = """examples:
@@ -207,7 +207,7 @@ def _positive(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    _prepare_output()
+    streams.prepare()
     top = parser()
     _complete(top)
     options = _parse(top, arguments)
@@ -225,10 +225,6 @@ def _run(options: argparse.Namespace) -> int:
         ).main
         code = command(options)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has left; do not complain when Python flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -256,16 +252,6 @@ def _parse(top: argparse.ArgumentParser, arguments: Sequence[str] | None) -> arg
     elif rest:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     return options
-
-
-def _prepare_output() -> None:
-    """Make printing safe: no closed stream, no character that the encoding lacks."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by the caller, as in `trpo-repro … >&-`
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _complete(top: argparse.ArgumentParser) -> None:

@@ -44,11 +44,8 @@ def summary(row: Row) -> str:
 
 def say(line: str) -> None:
     """Print `line`; an output that nobody reads any more, or that is full, stops nothing."""
-    try:
+    with suppress(OSError):
         print(line, flush=True)
-    except OSError:
-        with suppress(OSError):  # what follows goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class LineReporter:

@@ -53,11 +53,11 @@ def main(options: argparse.Namespace) -> int:
     contents["violations.csv"] = csv(failures)
     seconds = time.perf_counter() - begin
     with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
-        if not options.json:
-            _show(tables, seconds)
         write_files(Path(options.output), contents)
     if options.json:
         print(json.dumps(_as_json(tables, failures, {**about, "seconds": seconds}), indent=2))
+    else:
+        _show(tables, seconds)
     _raise_if_violated(verdicts, Path(options.output))
     return 0
 
