@@ -85,6 +85,12 @@ def test_where_the_run_is_stored_is_said(capsys: pytest.CaptureFixture[str]) -> 
     assert f"there/runs/hopper/single_path/{identity}/seed0" in out
 
 
+def test_a_value_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = outcome("list", "results_dir='[bold]/[/x]'", capsys=capsys)
+    assert code == 0
+    assert "results_dir=[bold]/[/x] " in out
+
+
 def test_wrong_override_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = outcome("list", "task=hoper", capsys=capsys)
     assert (code, out) == (2, "")

@@ -60,6 +60,25 @@ def test_run_that_lost_a_file_is_done_neither_for_a_sweep_nor_for_run(
     assert not already_complete(config)
 
 
+def test_reasons_and_folders_are_shown_as_they_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "o'neil \\'s [/x] \\"
+    said = "tensor([nan, nan]) is not finite [/tmp/x] [bold]"
+    failed = written(results, [1.0], seed=0, iterations=2, state="failed")
+    failed.status.write_text(json.dumps({"state": "failed", "iterations_done": 1, "error": said}))
+    code, out, err = outcome("status", "--results-dir", str(results), capsys=capsys)
+    assert (code, err) == (0, "")
+    assert out.rstrip().endswith(f"seed0: {said}")
+    experiment = tmp_path / "one.yaml"
+    experiment.write_text("cells: [{task: cartpole}]")
+    words = ("status", str(experiment), "--json", "--results-dir", str(results))
+    code, out, err = outcome(*words, capsys=capsys)
+    assert (code, err) == (0, "")
+    (run,) = json.loads(out)
+    assert (run["state"], run["reason"]) == ("failed", said)
+
+
 def test_what_an_experiment_still_lacks_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

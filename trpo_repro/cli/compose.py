@@ -15,7 +15,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, ValueType
+from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -128,6 +128,11 @@ def sweep_overrides(overrides: Sequence[str]) -> list[list[str]]:
 def hydra_only(overrides: Sequence[str]) -> list[str]:
     """Return those of `overrides` that are Hydra's own, such as the launcher's."""
     return [o.input_line or "" for o in parse_overrides(overrides) if _is_hydra(o)]
+
+
+def quoted(text: str) -> str:
+    """Return any text, such as a folder's name, as a value of Hydra's grammar."""
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:

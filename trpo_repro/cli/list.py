@@ -30,7 +30,7 @@ NUMBERS = ("obs.", "act.", "horizon", "params", "paper")
 
 def main(options: argparse.Namespace) -> int:
     """Show what there is, or with overrides the settings that they make."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if options.overrides:
         _show_settings(console, run_config(options.overrides))
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trpo_repro.cli.compose import run_config
+from trpo_repro.cli.compose import quoted, run_config
 from trpo_repro.cli.output import write_files
 from trpo_repro.errors import ConfigError
 from trpo_repro.measurements.products import products
@@ -71,7 +71,7 @@ def _variance(results: Path) -> list[Row]:
     """Return the variances of advantages at untrained policies and at those stored."""
     rows = []
     for task in ("cartpole", "hopper"):
-        config = run_config([f"task={task}", f"results_dir='{results}'"])
+        config = run_config([f"task={task}", f"results_dir={quoted(str(results))}"])
         sampler = dataclasses.replace(build_sampler(config), keep_states=True)
         theta = sampler.policy.initial_parameters(stream(0, "initial")).numpy()
         nothing = Normaliser.identity(sampler.simulator.observation_size)

@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
         keys = ("run", "state", "reason")
         print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
         return 0
-    console = Console()
+    console = Console(markup=False)
     console.print(table(rows))
     for run, state, reason in rows:
         if state in ("failed", "broken"):
@@ -56,9 +56,10 @@ def stored_runs(results: Path) -> list[tuple[str, str, str]]:
 
 def _planned(options: argparse.Namespace) -> list[tuple[str, str, str]]:
     """Return (run, state, reason) of every run of an experiment."""
+    from trpo_repro.cli.compose import quoted
     from trpo_repro.cli.sweep import planned_runs
 
-    place = [f"results_dir='{options.results_dir}'"] if options.results_dir else []
+    place = [f"results_dir={quoted(options.results_dir)}"] if options.results_dir else []
     runs = planned_runs(options.name, place)
     return [(run.label, *run.state) for run in runs]
 
