@@ -307,6 +307,31 @@ def test_smaller_iterations_of_vine_have_a_smaller_trunk() -> None:
 
 
 @pytest.mark.slow
+def test_the_scaling_table_is_printed_before_it_is_written_into_a_folder_made_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "kinds_of", lambda configs: [])
+    monkeypatch.setattr(bench, "report", lambda *_, **__: "the table\n")
+    path = tmp_path / "new" / "scaling.md"
+    code, out, err = outcome("bench", "--scaling", str(path), capsys=capsys)
+    assert (code, out, err) == (0, f"the table\n{path}\n", "")
+    assert path.read_text() == "the table\n"
+    (tmp_path / "file").touch()
+    code, out, err = outcome("bench", "--scaling", str(tmp_path / "file" / "x"), capsys=capsys)
+    assert (code, out) == (2, "the table\n")
+    assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize("unused", [["--json"], ["--only", "games"]])
+def test_what_the_scaling_table_has_no_use_for_is_refused(
+    unused: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "scaling_table", lambda *_, **__: 0)
+    code, out, err = outcome("bench", "--scaling", "file", *unused, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert err == f"error: {unused[0]} does nothing with --scaling; fix: take one of them out\n"
+
+
 def test_scaling_is_measured_on_one_rank_and_on_two() -> None:
     config = run_config(["task=cartpole", "algo=single_path", "scale=paper"])
     (kind,) = kinds_of([config, config])

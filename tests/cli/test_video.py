@@ -43,6 +43,22 @@ def test_a_game_s_pictures_are_the_emulator_s_own(
     assert str(path) in out
     with Image.open(path) as picture:
         assert picture.n_frames > 5
+    words = ("--seconds", "1", "--output", str(tmp_path / "new" / "x.gif"))
+    code, out, err = outcome("video", str(folder.path), *words, capsys=capsys)
+    assert (code, err) == (0, "")
+    assert (tmp_path / "new" / "x.gif").read_bytes() == path.read_bytes()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = trained(tmp_path, "task=breakout", "task.horizon=30", "iterations=1")
+    monkeypatch.setattr("trpo_repro.runner.video.record", None)
+    words = ("--output", str(folder.config / "x.gif"))
+    code, out, err = outcome("video", str(folder.path), *words, capsys=capsys)
+    assert (code, out) == (5, "")
+    assert err.startswith("error: cannot make the picture's folder: ")
+    assert err.endswith("; fix: choose another --output\n")
 
 
 def test_a_task_without_pictures_is_refused(

@@ -26,11 +26,11 @@ from trpo_repro.bench.scaling import kinds_of, measured, report
 from trpo_repro.bench.update import products_against_gradient
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.experiments import experiment
+from trpo_repro.cli.output import write_files
 from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.health import GAMES
 from trpo_repro.runner.provenance import cpu_model, git_commit
-from trpo_repro.runner.run_folder import write_atomically
 from trpo_repro.runner.sweep import read_experiment
 from trpo_repro.settings import ALGORITHM_TASKS
 
@@ -45,6 +45,8 @@ PAPER = {"sampling": 0.90, "end to end": 0.80}
 def main(options: argparse.Namespace) -> int:
     """Measure, print, and return 0: a slow machine is no error."""
     if options.scaling:
+        for unused in [f"--{name}" for name in ("json", "only") if getattr(options, name)]:
+            raise ConfigError(f"{unused} does nothing with --scaling", fix="take one of them out")
         return scaling_table(Path(options.scaling), quick=options.quick)
     everything = plan(setup(Path(options.results_dir), quick=options.quick))
     chosen = {k: v for k, v in everything.items() if (options.only or "") in k}
@@ -139,8 +141,8 @@ def scaling_table(path: Path, *, quick: bool) -> int:
         f"commit {where['git_commit']}",
         steps=f"Measured in iterations of {size}.",
     )
-    write_atomically(path, text.encode())
-    print(text, end="")
+    print(text, end="", flush=True)  # first: it took long
+    write_files(path.parent, {path.name: text.encode()})
     return 0
 
 

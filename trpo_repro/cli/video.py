@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from trpo_repro.errors import MissingDependency
+from trpo_repro.errors import DiskError, MissingDependency
 
 FPS = 17.0  # of the picture, at most
 SIZE = 160  # pixels of a robot's picture, each way
@@ -31,10 +31,15 @@ def main(options: argparse.Namespace) -> int:
     config = stored_config(folder)
     if complaint and isinstance(config.task, LocomotionTask):
         raise complaint
+    path = Path(options.output) if options.output else folder.path / "video.gif"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot make the picture's folder: {error.strerror}"
+        raise DiskError(what, where=str(path.parent), fix="choose another --output") from error
     video = record(folder, config, seed=options.seed, greedy=options.greedy, size=SIZE)
     every = max(1, round(video.fps / FPS))
     shown = itertools.islice(video.frames, 0, round(options.seconds * video.fps), every)
-    path = Path(options.output) if options.output else folder.path / "video.gif"
     content = gif(shown, seconds=every / video.fps)
     write_atomically(path, content)
     print(f"{path} ({len(content) / 1e3:.0f} KB)")
