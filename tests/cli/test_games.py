@@ -13,6 +13,7 @@ from cli_helpers import essence, folder_in, row_count, start, trpo, wait_until
 from scipy import stats
 from stored_runs import outcome, trained
 
+from trpo_repro.cli import random as cli_random
 from trpo_repro.cli.compose import run_config
 from trpo_repro.runner import evaluation
 from trpo_repro.runner.evaluation import play_at_random
@@ -80,6 +81,37 @@ def test_games_by_chance_are_written_with_what_they_were(
     line = out.splitlines()[1].split()
     assert line[0] == "breakout"
     assert line[-1] == "1.2"  # the paper's
+
+
+def test_games_by_chance_that_are_stored_are_shown_and_not_played_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = []
+    play = cli_random.play_at_random
+    count = lambda *a, **k: played.append(k) or play(*a, **k)  # noqa: E731
+    monkeypatch.setattr(cli_random, "play_at_random", count)
+    words = ["random", "task=breakout", "task.horizon=60", f"results_dir='{tmp_path}'"]
+    words += ["--episodes", "3"]
+    first = outcome(*words, capsys=capsys)
+    path = tmp_path / "random" / "trpo2015" / "breakout.json"
+    written = path.read_bytes()
+    assert outcome(*words, capsys=capsys) == first
+    assert (len(played), path.read_bytes()) == (1, written)
+    for other in ("task.frame_skip=5", "--seed=1", "--episodes=4"):
+        path.write_bytes(written)
+        assert outcome(*words, other, capsys=capsys)[0] == 0
+        assert path.read_bytes() != written
+    assert len(played) == 4
+
+
+@pytest.mark.parametrize("word", ["seed=5", "algo=vine", "iterations=3", "threads=2"])
+def test_a_setting_that_chance_has_no_use_for_is_refused(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = outcome("random", "task=breakout", word, capsys=capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: '{word}' does nothing here; fix: ")
+    assert err.count("\n") == 1
 
 
 def test_chance_takes_every_position_of_the_joystick_alike() -> None:

@@ -50,19 +50,19 @@ def _evaluated(
         "seed": options.seed,
         "episodes": options.episodes,
     }
-    stored = _stored(path, what)
-    content = stored or {**what, **_played(folder, config, options, greedy)}
+    known = stored(path, what)
+    content = known or {**what, **_played(folder, config, options, greedy)}
     if not options.json:
         print(table(content))
-    if stored is None:
+    if known is None:
         write_json(path, content)
     if not options.json:
-        print(f"{'written' if stored is None else 'already stored'}: {path}")
+        print(f"{'written' if known is None else 'already stored'}: {path}")
     return {"run": str(folder.path), **content}
 
 
-def _stored(path: Path, what: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what is stored of the same policy, played alike; None where that is to be played."""
+def stored(path: Path, what: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what the file at `path` holds if it is of `what`; None where that is to be played."""
     try:
         content = read_json(path) if path.is_file() else {}
     except CheckpointError:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from trpo_repro.cli.compose import run_config
-from trpo_repro.cli.evaluate import summary
+from trpo_repro.cli.compose import parse_overrides, run_config
+from trpo_repro.cli.evaluate import stored, summary
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.games import paper_scores
@@ -19,7 +19,15 @@ from trpo_repro.tasks import GAMES
 
 
 def main(options: argparse.Namespace) -> int:
-    """Play each game, print a line for it, and write `random/<protocol>/<game>.json`."""
+    """Play each game that `random/<protocol>/<game>.json` does not tell, and print a line for it.
+
+    Raises:
+        ConfigError: A task is no game, or a setting is named that nothing here depends on.
+    """
+    for override in parse_overrides(options.overrides):
+        if override.key_or_group.split(".")[0] not in ("task", "results_dir"):
+            fix = "take it out; set task.…=…, results_dir=…, --episodes or --seed"
+            raise ConfigError(f"'{override.input_line}' does nothing here", fix=fix)
     named = any(word.startswith("task=") for word in options.overrides)
     games = [[]] if named else [[f"task={game}"] for game in GAMES]
     configs = [run_config([*game, *options.overrides]) for game in games]
@@ -28,34 +36,41 @@ def main(options: argparse.Namespace) -> int:
             raise ConfigError(f"task={config.task.name} is not one of the games")
     print(f"{'':<16}{'mean':>9}  {'95% interval':<20}{'Table 1':>9}")
     for config in configs:
-        content = _played(config, episodes=options.episodes, seed=options.seed)
-        print(_line(content), flush=True)
-        path = Path(config.results_dir) / "random" / content["protocol"]
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise creation_error(error, path) from error
-        write_json(path / f"{config.task.name}.json", content)
+        print(_line(_content(config, options.episodes, options.seed)), flush=True)
     return 0
 
 
-def _played(config: RunConfig, *, episodes: int, seed: int) -> dict[str, Any]:
-    """Play one game; return what is written."""
+def _content(config: RunConfig, episodes: int, seed: int) -> dict[str, Any]:
+    """Return what is stored of a game played alike; else play it and write that."""
     assert isinstance(config.task, AtariTask)
-    played = play_at_random(config, episodes=episodes, seed=seed)
-    return {
+    folder = Path(config.results_dir) / "random" / config.task.protocol
+    path = folder / f"{config.task.name}.json"
+    what = {
         "task": config.task.name,
         "protocol": config.task.protocol,
         "horizon": config.task.horizon,
+        "frame_skip": config.task.frame_skip,
         "seed": seed,
         "episodes": episodes,
+        "ale_py": package_version("ale-py"),
+    }
+    if content := stored(path, what):
+        return content
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise creation_error(error, folder) from error
+    played = play_at_random(config, episodes=episodes, seed=seed)
+    content = {
+        **what,
         **summary(played, game=True),
         "returns": played.returns.tolist(),
         "lengths": played.lengths.tolist(),
         "git_commit": git_commit(),
-        "ale_py": package_version("ale-py"),
         "cpu": cpu_model(),
     }
+    write_json(path, content)
+    return content
 
 
 def _line(content: dict[str, Any]) -> str:
