@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -26,11 +26,14 @@ from cli_helpers import (
     trpo,
     wait_until,
 )
+from stored_runs import outcome
 
 from trpo_repro.cli import compose, launch
+from trpo_repro.cli import sweep as cli_sweep
 from trpo_repro.cli.launch import Ended, Job
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.runner.signals import RESUMABLE, StopRequested
 from trpo_repro.runner.sweep import SweepRun
 
 TINY = ("task=cartpole", "scale=smoke", "threads=1")
@@ -270,6 +273,25 @@ def test_snapshot_is_made_once_for_the_same_settings(tmp_path: Path) -> None:
     names = {path.relative_to(first) for path in first.rglob("*.yaml")}
     folder = compose.config_folder()
     assert names == {path.relative_to(folder) for path in folder.rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("patience", [[], ["--patience", "0.5"]])
+def test_how_to_continue_a_sweep_is_all_that_was_said(
+    patience: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(*_: object) -> NoReturn:
+        raise StopRequested(RESUMABLE)
+
+    monkeypatch.setattr(cli_sweep, "launch", stopped)
+    path = tmp_path / "one.yaml"
+    path.write_text("cells: [{task: cartpole}]")
+    words = [str(path), f"results_dir={tmp_path}", *patience]
+    code, out, _ = outcome("sweep", *words, capsys=capsys)
+    assert code == RESUMABLE
+    assert out.splitlines()[-1] == f"to continue: trpo-repro sweep {shlex.join(words)}"
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "soon"])

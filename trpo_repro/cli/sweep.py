@@ -13,7 +13,7 @@ from typing import Any
 
 from trpo_repro.cli.compose import hydra_only, run_config, settings_hash
 from trpo_repro.cli.experiments import experiment
-from trpo_repro.cli.launch import Ended, Job, launch
+from trpo_repro.cli.launch import PATIENCE, Ended, Job, launch
 from trpo_repro.cli.reporter import say
 from trpo_repro.cli.sweep_progress import left, shown
 from trpo_repro.errors import ConfigError
@@ -45,7 +45,7 @@ def main(options: argparse.Namespace) -> int:
         ended = {run.label: end for run, end in zip(todo, ends, strict=True) if end.code != 0}
     except StopRequested as stop:
         if stop.exit_code == RESUMABLE:
-            say(f"to continue: trpo-repro sweep {shlex.join([options.name, *options.overrides])}")
+            say(f"to continue: trpo-repro sweep {shlex.join(_again(options))}")
         return stop.exit_code
     finally:
         write_manifest(options.name, runs, ended, settings=settings)
@@ -58,6 +58,13 @@ def main(options: argparse.Namespace) -> int:
     return 1 if ended or counts["failed"] or counts["broken"] else 0
 
 
+def _again(options: argparse.Namespace) -> list[str]:
+    """Return the words of the same sweep."""
+    usual = 60.0 * options.patience == PATIENCE
+    patience = [] if usual else ["--patience", f"{options.patience:g}"]
+    return [options.name, *options.overrides, *patience]
+
+
 def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
     """Return the runs of experiment `name`, all checked, each once.
 
@@ -66,7 +73,8 @@ def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
         overrides: Added to every run.
     """
     path = experiment(name)
-    ours = [word for word in overrides if word not in hydra_only(overrides)]
+    hydra = hydra_only(overrides)
+    ours = [word for word in overrides if word not in hydra]
     runs = {}
     for line in read_experiment(path):
         run = SweepRun((*line, *ours), run_config([*line, *ours]))
