@@ -69,13 +69,13 @@ def test_help_shows_three_examples(words: list[str], capsys: pytest.CaptureFixtu
 
 
 def test_examples_of_the_help_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
-    from trpo_repro.cli.compose import run_config, sweep_overrides
+    from trpo_repro.cli.compose import run_config, sweep_runs
 
     for line in main_module.EXAMPLES.splitlines():
         if line.startswith("  trpo-repro run"):
             words = line.split("  ")[1].split()[2:]
             if words[0] == "-m":
-                assert len(sweep_overrides(words[1:])) > 1
+                assert len(sweep_runs(words[1:])) > 1
             else:
                 run_config(words)
 

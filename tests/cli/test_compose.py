@@ -8,7 +8,9 @@ from cli_helpers import trpo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trpo_repro.cli.compose import run_config, sweep_overrides
+from trpo_repro.cli import compose, multirun
+from trpo_repro.cli.compose import run_config, sweep_runs
+from trpo_repro.cli.launch import Ended
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 
@@ -24,7 +26,7 @@ def problem(*overrides: str) -> str:
 
 def sweep_problem(*overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        sweep_overrides(overrides)
+        sweep_runs(overrides)
     return str(caught.value)
 
 
@@ -157,27 +159,36 @@ def test_any_text_gives_a_config_or_one_line(override: str) -> None:
 
 
 def test_sweep_expands_choices_and_ranges_in_order() -> None:
-    jobs = sweep_overrides(["task=cartpole,hopper", "seed=range(0,3)", "scale=smoke"])
-    assert jobs == [
-        [f"task={task}", f"seed={seed}", "scale=smoke"]
+    runs = sweep_runs(["task=cartpole,hopper", "seed=range(0,3)", "scale=smoke"])
+    assert [run.overrides for run in runs] == [
+        (f"task={task}", f"seed={seed}", "scale=smoke")
         for task in ("cartpole", "hopper")
         for seed in range(3)
     ]
 
 
 def test_sweep_expands_choice_function_and_glob() -> None:
-    assert sweep_overrides(["seed=choice(4,5)"]) == [["seed=4"], ["seed=5"]]
-    tasks = [job[0] for job in sweep_overrides(["task=glob(*er)"])]
+    assert [run.overrides for run in sweep_runs(["seed=choice(4,5)"])] == [("seed=4",), ("seed=5",)]
+    tasks = [run.overrides[0] for run in sweep_runs(["task=glob(*er)"])]
     assert tasks == ["task=beam_rider", "task=hopper", "task=swimmer", "task=walker"]
 
 
 def test_sweep_without_several_values_is_one_job() -> None:
-    assert sweep_overrides(["seed=4"]) == [["seed=4"]]
+    assert [run.overrides for run in sweep_runs(["seed=4"])] == [("seed=4",)]
+
+
+def test_sweep_composes_every_job_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = []
+    compose_one = compose._checked
+    monkeypatch.setattr(compose, "_checked", lambda o: composed.append(o) or compose_one(o))
+    monkeypatch.setattr(multirun, "launch", lambda runs, *_: [Ended(0, "") for _ in runs])
+    assert multirun.run_all(["seed=0,1"], restart=False) == 0
+    assert len(composed) == 2
 
 
 def test_sweep_keeps_quotes() -> None:
-    jobs = sweep_overrides(["results_dir='a b'", "seed=1,2"])
-    assert [run_config(job).results_dir for job in jobs] == ["a b", "a b"]
+    runs = sweep_runs(["results_dir='a b'", "seed=1,2"])
+    assert [run.config.results_dir for run in runs] == ["a b", "a b"]
 
 
 @pytest.mark.parametrize(
@@ -202,5 +213,5 @@ def test_sweep_with_one_wrong_job_is_refused_as_a_whole(overrides: list[str], wa
 
 
 def test_sweep_accepts_hydras_own_settings() -> None:
-    jobs = sweep_overrides(["seed=0,1", "hydra.sweep.dir=elsewhere", "hydra/launcher=basic"])
-    assert jobs == [["seed=0"], ["seed=1"]]
+    runs = sweep_runs(["seed=0,1", "hydra.sweep.dir=elsewhere", "hydra/launcher=basic"])
+    assert [run.overrides for run in runs] == [("seed=0",), ("seed=1",)]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from trpo_repro.cli import compose
-from trpo_repro.cli.compose import LAUNCHERS, config_folder, sweep_overrides
+from trpo_repro.cli.compose import LAUNCHERS, config_folder, sweep_runs
 from trpo_repro.errors import ConfigError, MissingDependency
 
 
@@ -18,7 +18,7 @@ def test_launcher_without_its_plugin_names_the_extra(
 ) -> None:
     monkeypatch.setattr(compose.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match=rf"trpo-repro\[{LAUNCHERS[name][0]}\]"):
-        sweep_overrides(["task=cartpole", f"hydra/launcher={name}"])
+        sweep_runs(["task=cartpole", f"hydra/launcher={name}"])
 
 
 def test_every_launcher_file_belongs_to_a_known_launcher() -> None:
@@ -30,9 +30,9 @@ def test_every_launcher_file_belongs_to_a_known_launcher() -> None:
 def test_launcher_files_know_what_the_plugin_knows(name: str) -> None:
     plugin = pytest.importorskip("hydra_plugins.hydra_submitit_launcher.config")
     kind = {"submitit_local": plugin.LocalQueueConf, "submitit_slurm": plugin.SlurmQueueConf}
-    sweep_overrides(["task=cartpole", f"hydra/launcher={name}", "hydra.launcher.timeout_min=5"])
+    sweep_runs(["task=cartpole", f"hydra/launcher={name}", "hydra.launcher.timeout_min=5"])
     with pytest.raises(ConfigError, match="did you mean"):
-        sweep_overrides(["task=cartpole", f"hydra/launcher={name}", "hydra.launcher.timeout=5"])
+        sweep_runs(["task=cartpole", f"hydra/launcher={name}", "hydra.launcher.timeout=5"])
     import yaml
 
     path = config_folder() / "hydra" / "launcher" / f"{name}.yaml"

@@ -24,6 +24,7 @@ from trpo_repro.checking import suggestion
 from trpo_repro.cli.experiments import shipped
 from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError, MissingDependency
+from trpo_repro.runner.sweep import SweepRun
 
 LAUNCHERS = {
     "joblib": ("joblib", "hydra_joblib_launcher"),
@@ -94,8 +95,8 @@ def run_config(overrides: Sequence[str]) -> RunConfig:
     return _checked(parsed)
 
 
-def sweep_overrides(overrides: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of every job of a `-m` command, each checked.
+def sweep_runs(overrides: Sequence[str]) -> list[SweepRun]:
+    """Return the runs of a `-m` command, each checked.
 
     Args:
         overrides: As for `run_config`, where a value may be a list, and `hydra/…` keys may choose
@@ -119,10 +120,7 @@ def sweep_overrides(overrides: Sequence[str]) -> list[list[str]]:
                 continue
             raise ConfigError(f"'{override.input_line}' cannot be swept", fix="list the values")
         axes.append([override.input_line or ""])
-    jobs = [list(job) for job in itertools.product(*axes)]
-    for job in jobs:
-        run_config(job)
-    return jobs
+    return [SweepRun(job, run_config(job)) for job in itertools.product(*axes)]
 
 
 def hydra_only(overrides: Sequence[str]) -> list[str]:

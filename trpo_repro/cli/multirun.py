@@ -6,15 +6,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from trpo_repro.cli.compose import hydra_only, run_config, sweep_overrides
+from trpo_repro.cli.compose import hydra_only, sweep_runs
 from trpo_repro.cli.launch import Job, launch
 from trpo_repro.cli.reporter import say
-from trpo_repro.runner.sweep import SweepRun
 
 
 def run_all(overrides: Sequence[str], *, restart: bool) -> int:
     """Run every combination of `overrides`; return 0 if all succeeded, else 1."""
-    runs = [SweepRun(tuple(job), run_config(job)) for job in sweep_overrides(overrides)]
+    runs = sweep_runs(overrides)
     say(f"{len(runs)} runs")
     job = Job(extra=("--restart",) if restart else ())
     ended = launch(runs, job, hydra_only(overrides))
