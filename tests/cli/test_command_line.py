@@ -32,6 +32,7 @@ from cli_helpers import (
 )
 
 import trpo_repro
+from trpo_repro.cli import arguments
 from trpo_repro.cli import main as main_module
 from trpo_repro.cli.main import main
 from trpo_repro.cli.reporter import summary
@@ -71,7 +72,7 @@ def test_help_shows_three_examples(words: list[str], capsys: pytest.CaptureFixtu
 def test_examples_of_the_help_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
     from trpo_repro.cli.compose import run_config, sweep_runs
 
-    for line in main_module.EXAMPLES.splitlines():
+    for line in arguments.EXAMPLES.splitlines():
         if line.startswith("  trpo-repro run"):
             words = line.split("  ")[1].split()[2:]
             if words[0] == "-m":
@@ -125,7 +126,7 @@ def test_options_may_stand_anywhere_among_the_overrides() -> None:
         ["run", "seed=0,1", "-m", "task=hopper"],
         ["run", "seed=0,1", "task=hopper", "-m"],
     ):
-        options = main_module._parse(main_module.parser(), words)
+        options = main_module._parse(arguments.parser(), words)
         assert options.overrides == ["seed=0,1", "task=hopper"]
         assert options.multirun
 

@@ -133,7 +133,7 @@ def test_nothing_heavy_is_imported() -> None:
     code = """
 import sys
 from argparse import Namespace
-from trpo_repro.cli.main import parser
+from trpo_repro.cli.arguments import parser
 from trpo_repro.cli.completion import complete_override
 parser()
 assert complete_override("task=", Namespace(overrides=[]))
