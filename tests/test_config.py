@@ -12,12 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from trpo_repro import tasks as simulators
 from trpo_repro.checking import suggestion
 from trpo_repro.cli.compose import config_folder, groups
 from trpo_repro.config import RunConfig, parse, plain, science_hash
 from trpo_repro.errors import ConfigError
-from trpo_repro.settings import ALGORITHM_CONFIGS, ALGORITHM_TASKS, TASK_CONFIGS, later_settings
-from trpo_repro.tasks import GAMES
+from trpo_repro.settings import (
+    ALGORITHM_CONFIGS,
+    ALGORITHM_TASKS,
+    GAMES,
+    TASK_CONFIGS,
+    later_settings,
+)
 
 PAIRS = [(task, algo) for algo, tasks in ALGORITHM_TASKS.items() for task in tasks]
 NOT_FOR_PIXELS = ("estimator.baseline", "estimator.normalise_observations")
@@ -131,6 +137,8 @@ def test_defaults_of_every_possible_pair_are_valid(task: str, algo: str) -> None
 
 def test_files_of_conf_are_the_tasks_and_algorithms_of_the_code() -> None:
     assert groups() == {"task": sorted(TASK_CONFIGS), "algo": sorted(ALGORITHM_CONFIGS)}
+    assert list(simulators.TASKS) == list(TASK_CONFIGS)
+    assert simulators.GAMES == GAMES
 
 
 def test_pairs_that_make_no_sense_are_refused_with_what_is_possible() -> None:

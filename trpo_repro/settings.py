@@ -71,6 +71,7 @@ TASK_CONFIGS: dict[str, type[TaskConfig]] = {
     "seaquest": AtariTask,
     "space_invaders": AtariTask,
 }
+GAMES = tuple(name for name, config in TASK_CONFIGS.items() if config is AtariTask)
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,9 @@ from trpo_repro.cli.experiments import experiment
 from trpo_repro.cli.output import write_files
 from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import available_cores
-from trpo_repro.runner.health import GAMES
 from trpo_repro.runner.provenance import cpu_model, git_commit
 from trpo_repro.runner.sweep import read_experiment
-from trpo_repro.settings import ALGORITHM_TASKS
+from trpo_repro.settings import ALGORITHM_TASKS, GAMES
 
 Plan = dict[str, Callable[[], list[Measurement]]]
 SAMPLING = {"sampling": 0.75}

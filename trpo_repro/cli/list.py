@@ -17,8 +17,8 @@ from trpo_repro.cli.compose import config_folder, run_config
 from trpo_repro.config import RunConfig, plain, simulator_settings
 from trpo_repro.policies.convolutions import Convolutions, layer_sizes
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.settings import ALGORITHM_TASKS, TASK_CONFIGS, PixelPolicyConfig
-from trpo_repro.tasks import GAMES, make_task
+from trpo_repro.settings import ALGORITHM_TASKS, GAMES, TASK_CONFIGS, PixelPolicyConfig
+from trpo_repro.tasks import make_task
 from trpo_repro.tasks.atari_screen import IMAGE
 from trpo_repro.types import ActionSpace
 

@@ -14,8 +14,7 @@ from trpo_repro.report.games import paper_scores
 from trpo_repro.runner.evaluation import play_at_random
 from trpo_repro.runner.provenance import cpu_model, git_commit, package_version
 from trpo_repro.runner.run_folder import creation_error, write_json
-from trpo_repro.settings import AtariTask
-from trpo_repro.tasks import GAMES
+from trpo_repro.settings import GAMES, AtariTask
 
 
 def main(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 
 from trpo_repro.config import simulator_settings
 from trpo_repro.parallel import available_cores
-from trpo_repro.settings import TaskConfig
+from trpo_repro.settings import GAMES, TaskConfig
 
 if TYPE_CHECKING:  # what may be missing here is found by a check, not by an import
     from numpy.typing import NDArray
@@ -34,7 +34,6 @@ OPTIONAL = {
     "sb3-contrib": ("bench's comparison with SB3-contrib", "bench"),
 }
 """Packages that one feature needs: the feature, and the extra that brings them."""
-GAMES = ("beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders")
 SPACE_NEEDED = 200e6  # bytes: some runs of bench scale
 STEPS = 5  # before and after the state that is saved and restored
 GAME_STEPS = 40  # the same in a game, where little moves at first

@@ -17,8 +17,8 @@ from trpo_repro.report.groups import Group
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.statistics import Interval, mean_interval
 from trpo_repro.report.style import look
+from trpo_repro.settings import GAMES
 
-GAMES = ("beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders")
 LEVEL = 0.8
 EPISODES = 100
 RANDOM = "random/trpo2015"
