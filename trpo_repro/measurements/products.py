@@ -11,35 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trpo_repro.bench.measurement import in_turn, seconds
+from trpo_repro.bench.update import SHARE, gradient, on_noise, ten_products
 from trpo_repro.measurements.row import Row, exact_row
 from trpo_repro.optim.fisher import FisherProduct, analytic_metric
-from trpo_repro.optim.step import NaturalDirection
-from trpo_repro.optim.surrogate import Batch, SinglePathSurrogate
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.report.statistics import bootstrap_interval
-from trpo_repro.types import ActionSpace
-
-PRODUCTS = 10  # App. C.1
-SHARE = 0.1  # likewise
 
 
 def products(rows: int, rounds: int) -> list[Row]:
     """Time products, a gradient and double backward in turn, on one thread and hopper's sizes."""
-    policy = Policy(11, ActionSpace("continuous", (3,)), hidden_sizes=[50, 50], initial_std=1.0)
-    theta = policy.initial_parameters(np.random.default_rng(0))
-    torch.manual_seed(0)
-    batch = Batch(torch.randn(rows, 11), torch.randn(rows, 3), torch.randn(rows))
     workers = Workers(1)
-    surrogate = SinglePathSurrogate(policy, theta, batch, workers)
-    vector = torch.randn(policy.parameter_count).double()
-    direction = NaturalDirection(PRODUCTS, 0.0, SHARE)
-    observations = batch.observations[: round(SHARE * rows)]
-
-    def ten_products() -> None:
-        product = direction.fisher(surrogate, np.random.default_rng(0))
-        for _ in range(PRODUCTS):
-            product(vector)
+    surrogate, vector = on_noise(rows, workers)
+    policy, theta = surrogate.policy, surrogate.theta_old
+    observations = surrogate.batch.observations[: round(SHARE * rows)]
 
     def one_product() -> Tensor:
         metric = analytic_metric(policy)
@@ -48,23 +33,19 @@ def products(rows: int, rounds: int) -> list[Row]:
         )(vector)
 
     actions = {
-        "gradient": seconds(lambda: SinglePathSurrogate(policy, theta, batch, workers)),
-        "ten": seconds(ten_products),
+        "gradient": seconds(lambda: gradient(surrogate)),
+        "ten": seconds(lambda: ten_products(surrogate, vector)),
         "analytic": seconds(one_product),
         "twice": seconds(lambda: double_backward(policy, theta, observations, vector)),
     }
     times = in_turn(actions, rounds, warm_up=True)
     exact = double_backward(policy, theta.double(), observations.double(), vector)
     error = float((one_product() - exact).norm() / exact.norm())
+    share = f"{len(observations)} states"
     return [
         _ratio("products / gradient", f"{rows} states", times["ten"], times["gradient"]),
-        _ratio(
-            "JᵀMJ / double backward",
-            f"{len(observations)} states",
-            times["analytic"],
-            times["twice"],
-        ),
-        exact_row("relative difference", f"{len(observations)} states", error, "1 vector"),
+        _ratio("JᵀMJ / double backward", share, times["analytic"], times["twice"]),
+        exact_row("relative difference", share, error, "1 vector"),
     ]
 
 
