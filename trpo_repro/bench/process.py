@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,18 +10,26 @@ import time
 from trpo_repro.bench.measurement import Measurement, alone, short
 from trpo_repro.errors import RunFailed
 
+PEAK = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""Prints the peak memory of a command in KiB. Linux counts what a process had before it became the
+command, as a copy of its parent: this parent has next to nothing, ours may have gigabytes."""
+
 
 def memory(steps: int) -> list[Measurement]:
     """Measure the resident memory of one hopper iteration in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         overrides = ["task=hopper", f"steps_per_iter={steps}", f"results_dir='{folder}'"]
-        with _run(*overrides, "iterations=1") as child:
-            assert child.stdout is not None
-            child.stdout.read()
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-    _check(child)
-    peak = usage.ru_maxrss * 1024 / 1e9
+        run = _command(*overrides, "iterations=1")
+        child = subprocess.run(
+            [sys.executable, "-c", PEAK, *run], stdout=subprocess.PIPE, text=True
+        )
+    _check(child.returncode)
+    peak = int(child.stdout) * 1024 / 1e9
     name = f"memory, hopper {short(steps)}"
     return [alone(name, [peak], target=1.5, note="peak of a process, one iteration", unit="GB")]
 
@@ -44,7 +51,7 @@ def _seconds_to_first_iteration() -> float:
             for line in child.stdout:
                 if took is None and "iteration 1/1" in line:
                     took = time.perf_counter() - began
-    _check(child)
+    _check(child.returncode)
     if took is None:
         raise RunFailed("the run told of no iteration")
     return took
@@ -52,11 +59,14 @@ def _seconds_to_first_iteration() -> float:
 
 def _run(*overrides: str) -> subprocess.Popen[str]:
     """Start `trpo-repro run` with its output to read."""
-    command = [sys.executable, "-m", "trpo_repro", "run", *overrides]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(_command(*overrides), stdout=subprocess.PIPE, text=True)
 
 
-def _check(child: subprocess.Popen[str]) -> None:
+def _command(*overrides: str) -> list[str]:
+    return [sys.executable, "-m", "trpo_repro", "run", *overrides]
+
+
+def _check(code: int) -> None:
     """Refuse to measure a run that failed."""
-    if child.returncode != 0:
-        raise RunFailed(f"the run that was measured ended with exit code {child.returncode}")
+    if code != 0:
+        raise RunFailed(f"the run that was measured ended with exit code {code}")
