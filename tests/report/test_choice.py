@@ -53,6 +53,11 @@ def test_a_stepsize_that_made_a_seed_fail_stands_behind_those_that_did_not(tmp_p
     assert only(tmp_path).group.stepsize == 0.03
 
 
+def test_one_lucky_seed_beats_no_stepsize_of_several(tmp_path: Path) -> None:
+    sweep(tmp_path, {0.03: [3.0, 4.0], 0.1: [9.0]})
+    assert only(tmp_path).group.stepsize == 0.03
+
+
 def test_failed_seeds_are_counted(tmp_path: Path) -> None:
     for seed in range(5):
         state = {3: "failed", 4: "running"}.get(seed, "done")

@@ -66,8 +66,8 @@ def choose(groups: Sequence[Group]) -> Choice:
 
     Settings that differ in the stepsize alone are one sweep. Of several sweeps (a single setting is
     one too) that with most complete runs counts, ties broken by the best final score. Within it the
-    stepsize of the highest mean final score over complete runs is shown; one that made a seed fail
-    stands behind all that did not.
+    stepsize of the highest mean final score is shown, out of those with most complete runs, for the
+    best of few seeds is luck; one that made a seed fail stands behind all that did not.
     """
     sweeps: dict[str, list[Group]] = {}
     for group in groups:
@@ -79,6 +79,7 @@ def choose(groups: Sequence[Group]) -> Choice:
 
     sweep = max(sweeps.values(), key=evidence)
     sweep.sort(key=lambda group: group.stepsize or 0.0)
-    best = max(sweep, key=lambda group: (bool(group.complete), not group.failed, group.final))
+    most = max(len(group.complete) for group in sweep)
+    best = max(sweep, key=lambda g: (len(g.complete) == most, not g.failed, g.final))
     others = itertools.chain.from_iterable(s for s in sweeps.values() if s is not sweep)
     return Choice(best, tuple(sweep), tuple(others))
