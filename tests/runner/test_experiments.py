@@ -66,7 +66,7 @@ def test_each_ablation_changes_the_one_setting_that_its_figure_shows() -> None:
 def test_gymnasium_s_robots_are_run_for_one_and_ten_million_steps() -> None:
     found = configs("gym_v5")
     assert {config.steps_per_iter * config.iterations for config in found} == {10**6, 10**7}
-    assert len({config.identity() for config in found}) == len(found) == 3 * 2 * 2
+    assert len({config.identity() for config in found}) == len(found) == 3 * (2 * 2 + 1)
     assert len(read_experiment(experiment("gym_v5"))) == 5 * len(found)
 
 
