@@ -15,6 +15,7 @@ from typing import Any
 import trpo_repro
 from trpo_repro.cli.compose import run_config
 from trpo_repro.config import RunConfig
+from trpo_repro.runner.loop import execute
 from trpo_repro.runner.progress import TIME_COLUMNS
 from trpo_repro.runner.run_folder import RunFolder
 from trpo_repro.tasks.cartpole import CartPole
@@ -143,3 +144,10 @@ def diverging(call: int, number: float) -> Callable[..., Transition]:
         return after
 
     return patched
+
+
+def run(results: Path, *more: str) -> RunFolder:
+    """Train `SMALL` to its end; return its folder."""
+    config = config_in(results, SMALL, *more)
+    execute(config, SilentReporter())
+    return RunFolder.of(config)

@@ -19,6 +19,7 @@ from cli_helpers import (
     essence,
     folder_in,
     rows_of,
+    run,
     trpo,
 )
 
@@ -36,12 +37,6 @@ from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
 from trpo_repro.runner.state import already_complete
 from trpo_repro.tasks.cartpole import CartPole
-
-
-def run(results: Path, *more: str) -> RunFolder:
-    config = config_in(results, SMALL, *more)
-    execute(config, SilentReporter())
-    return RunFolder.of(config)
 
 
 def failing_at(function: Callable[..., Any], call: int, error: Exception) -> Callable[..., Any]:

@@ -10,25 +10,16 @@ import numpy as np
 import pytest
 from cli_helpers import (
     SMALL,
-    SilentReporter,
-    config_in,
     diverging,
     folder_in,
     rows_of,
+    run,
     trpo,
 )
 
 from trpo_repro.errors import MissingDependency, SimulationDiverged
 from trpo_repro.runner import tensorboard
-from trpo_repro.runner.loop import execute
-from trpo_repro.runner.run_folder import RunFolder
 from trpo_repro.tasks.cartpole import CartPole
-
-
-def run(results: Path, *more: str) -> RunFolder:
-    config = config_in(results, SMALL, *more)
-    execute(config, SilentReporter())
-    return RunFolder.of(config)
 
 
 def test_missing_tensorboard_is_said_before_anything_is_written(
