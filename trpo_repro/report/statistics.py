@@ -116,7 +116,7 @@ def ratio_interval(ours: NDArray[Any], others: NDArray[Any]) -> Interval | None:
     """Return Fieller's interval of mean(X) / mean(Y), with Welch's degrees of freedom.
 
     Every ratio r is in it for which mean(X) − r mean(Y) cannot be told from zero by Student's t
-    (Fieller 1954). Five seeds are too few for a percentile bootstrap, whose 95% hold 85%.
+    (Fieller 1954). Five seeds are too few for a percentile bootstrap, whose 95% hold 83%.
 
     Args:
         ours: (n,) values of X.
