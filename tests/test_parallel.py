@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import subprocess
 import time
 
 import numpy as np
@@ -63,9 +64,16 @@ def test_after_the_death_of_an_idle_fork_nothing_is_left_to_wait_for(victim):
     processes = sorted(set(multiprocessing.active_children()) - before, key=lambda p: p.pid)
     seen = [psutil.Process(process.pid) for process in processes]
     time.sleep(0.2)  # until both wait
-    processes[victim].kill()
-    processes[victim].join()
-    with pytest.raises(RunFailed):
-        forks.map([0, 1])
+    seen[victim].kill()
     # The pool's own thread may have collected them, of which `is_alive` here would not know.
     assert not psutil.wait_procs(seen, timeout=10)[1]
+    with pytest.raises(RunFailed):
+        forks.map([0, 1])
+
+
+def test_a_sigterm_that_is_not_from_the_parent_leaves_a_fork_at_work():
+    forks = Forks(lambda number: os.getpid(), 1)
+    (fork,) = forks.map([0])
+    subprocess.run(["kill", "-TERM", str(fork)], check=True)
+    time.sleep(0.2)
+    assert forks.map([0]) == [fork]

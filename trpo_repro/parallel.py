@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -192,9 +191,6 @@ class Forks(Generic[Item, Result]):
         try:
             return list(self._pool.map(_call, items))
         except BrokenProcessPool as error:
-            # The pool asks the others to end by the signal that they ignore, and waits for them.
-            for copy in multiprocessing.active_children():
-                copy.kill()
             raise RunFailed(
                 "a sampling process died", where="killed, or out of memory", fix="run it again"
             ) from error
@@ -204,15 +200,22 @@ _function: Callable[[Any], Any] | None = None
 
 
 def _become_fork(function: Callable[[Any], Any], parent: int) -> None:
-    """Prepare a fork: signals are its parent's business, and it does not outlive it."""
+    """Prepare a fork: signals are its parent's business, and it does not outlive it.
+
+    A SIGTERM that all of a job get is ignored as well, but one from the parent is from its pool,
+    which ends the others so when a fork has died, and waits for them.
+    """
     global _function
     _function = function
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # in the threads to come as well
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(0.5)
+            received = signal.sigtimedwait({signal.SIGTERM}, 0.5)
+            if received is not None and received.si_pid == parent:
+                break
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
