@@ -86,14 +86,19 @@ def alone(tmp_path: Path, seed: int) -> tuple[str, list[dict[str, str]]]:
     return essence(RunFolder.of(config))
 
 
-def runs_of(driver: psutil.Process) -> list[psutil.Process]:
-    """Return the processes below `driver` that train."""
+def below_with(driver: psutil.Process, words: str) -> list[psutil.Process]:
+    """Return the processes below `driver` whose command line has `words`."""
     found = []
     for process in driver.children(recursive=True):
         with suppress(psutil.Error):  # it has just ended
-            if " -m trpo_repro run " in " ".join(process.cmdline()):
+            if words in " ".join(process.cmdline()):
                 found.append(process)
     return found
+
+
+def runs_of(driver: psutil.Process) -> list[psutil.Process]:
+    """Return the processes below `driver` that train."""
+    return below_with(driver, " -m trpo_repro run ")
 
 
 @pytest.mark.slow
@@ -105,7 +110,7 @@ def test_bad_runs_are_failed_with_their_reasons_and_the_others_finish(
     (tmp_path / "bad" / "sitecustomize.py").write_text(BAD_RUNS)
     env = environment()
     bad = {**env, "PYTHONPATH": f"{tmp_path / 'bad'}{os.pathsep}{env['PYTHONPATH']}"}
-    words = ("sweep", "six", "--patience", "0.2", *launcher)
+    words = ("sweep", "six", "--patience", "0.4", *launcher)
     done = trpo(*words, cwd=tmp_path, env=bad)
     assert done.returncode == 1, done.stderr
     assert "3 done, 3 failed" in done.stdout
@@ -113,7 +118,7 @@ def test_bad_runs_are_failed_with_their_reasons_and_the_others_finish(
     reasons = [run["reason"] for run in manifest(tmp_path)["runs"]]
     assert reasons[1] == "exit 1: it ended with exit code 0, but the run is not done"
     assert reasons[2] == "killed, as the kernel does for want of memory"
-    assert reasons[3] == "killed by SIGTERM: hung: no new row for 12 s"
+    assert reasons[3] == "killed by SIGTERM: hung: no new row for 24 s"
     assert done.stderr.count("failed: trpo-repro run ") == 3
     assert essence(folder_of(tmp_path / "results", 5)) == alone(tmp_path, 5)
     again = trpo(*words, cwd=tmp_path)  # with the cause put right
@@ -216,10 +221,7 @@ def test_workers_that_wait_for_their_first_job_end_with_a_driver_that_is_killed(
     with start("sweep", "six", *LAUNCHERS["joblib"], cwd=tmp_path) as process:
         driver = psutil.Process(process.pid)
 
-        def workers() -> list[psutil.Process]:
-            return [p for p in driver.children() if "LokyProcess" in " ".join(p.cmdline())]
-
-        wait_until(lambda: len(workers()) == 2, "both workers")
+        wait_until(lambda: len(below_with(driver, "LokyProcess")) == 2, "both workers")
         below = driver.children(recursive=True)
         process.kill()
         process.communicate(timeout=60)

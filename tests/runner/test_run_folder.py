@@ -172,7 +172,7 @@ def test_lock_of_a_folder_that_was_moved_aside_is_no_lock(folder: RunFolder) -> 
 
 
 def test_one_of_ten_processes_at_once_gets_the_folder(folder: RunFolder) -> None:
-    go, results = folder.path / "go", []
+    go, end, results = folder.path / "go", folder.path / "end", []
     for _ in range(10):
         reading, writing = os.pipe()
         if not os.fork():
@@ -181,7 +181,8 @@ def test_one_of_ten_processes_at_once_gets_the_folder(folder: RunFolder) -> None
             try:
                 with folder.locked():
                     os.write(writing, b"got it")
-                    time.sleep(2)
+                    while not end.exists():
+                        pass
             except FolderInUse:
                 os.write(writing, b"in use")
             os._exit(0)
@@ -189,6 +190,7 @@ def test_one_of_ten_processes_at_once_gets_the_folder(folder: RunFolder) -> None
         results.append(reading)
     go.touch()
     said = [os.read(reading, 10) for reading in results]
+    end.touch()
     for reading in results:
         os.close(reading)
         os.wait()
