@@ -23,6 +23,7 @@ def test_every_state_is_told_from_the_files_alone(
     results = tmp_path / "results"
     for seed in (0, 1):
         written(results, [1.0, 2.0], ALGORITHM, seed=seed).policy.write_bytes(b"")
+    written(results, [1.0], ALGORITHM, seed=7).move_aside()
     written(results, [1.0], ALGORITHM, seed=2, iterations=2, state="interrupted")
     failed = written(results, [1.0], seed=0, iterations=2, state="failed")
     failed.status.write_text(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_a_run_set_aside_counts_only_where_it_is_named(tmp_path: Path) -> None:
     written(tmp_path, [1.0, 2.0])
     assert [len(run.rows) for run in collect([tmp_path]).runs] == [2]
     assert [len(run.rows) for run in collect([aside]).runs] == [1]
+
+
+def test_a_copy_of_a_run_is_not_another_seed(tmp_path: Path) -> None:
+    path = written(tmp_path, [1.0], seed=0).path
+    shutil.copytree(path, path.with_name("seed1"))
+    found = collect([tmp_path])
+    assert [run.path for run in found.runs] == [path]
+    (complaint,) = found.complaints
+    assert "a copy of the run of seed 0" in complaint
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted", "failed"])

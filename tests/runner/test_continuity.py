@@ -14,6 +14,8 @@ from trpo_repro.errors import CheckpointError
 from trpo_repro.runner import loop
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.runner.state import state_of_run
+from trpo_repro.settings import later_settings
 
 
 def run(results: Path, *more: str, restart: bool = False) -> tuple[RunFolder, SilentReporter]:
@@ -48,6 +50,31 @@ def test_folder_of_another_configuration_is_refused_and_its_settings_are_named(
     assert contents(ours) == before
     run(tmp_path / "ours", restart=True)
     assert contents(ours.with_name("seed0.old1")) == before
+
+
+def test_copy_of_another_seeds_run_is_refused_finished_or_not(tmp_path: Path) -> None:
+    """Its rows would be the other's under another name, and two seeds where there is one."""
+    ours = run(tmp_path, "iterations=2")[0].path
+    shutil.copytree(ours, ours.with_name("seed1"))
+    before = contents(ours.with_name("seed1"))
+    copy = config_in(tmp_path, SMALL, "iterations=2", "seed=1")
+    assert state_of_run(copy) == ("broken", "it holds another run: seed is 0 there, 1 here")
+    for iterations in (2, 3):
+        with pytest.raises(CheckpointError, match="another run: seed is 0 there, 1 here"):
+            run(tmp_path, f"iterations={iterations}", "seed=1")
+    assert contents(ours.with_name("seed1")) == before
+
+
+def test_run_from_before_a_setting_existed_goes_on(tmp_path: Path) -> None:
+    """As CONTRIBUTING says: a later setting is in no hash until somebody changes it."""
+    golden = essence(run(tmp_path / "golden")[0])
+    folder, _ = run(tmp_path / "results", "iterations=3")
+    content = read_json(folder.config)
+    for name in later_settings("single_path"):
+        del content["algo"][name]
+    folder.config.write_text(json.dumps(content))
+    run(tmp_path / "results")
+    assert essence(folder) == golden
 
 
 def test_folder_of_another_algorithm_is_refused(tmp_path: Path) -> None:

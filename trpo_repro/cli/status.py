@@ -41,6 +41,8 @@ def stored_runs(results: Path) -> list[tuple[str, str, str]]:
         raise ConfigError("no such folder", where=str(results), fix="name it: --results-dir DIR")
     rows = []
     for path in sorted(results.glob("runs/*/*/*/seed*")):
+        if not path.name.removeprefix("seed").isdigit():  # set aside by --restart
+            continue
         folder = RunFolder(path)
         label = "/".join(path.parts[-4:])
         try:

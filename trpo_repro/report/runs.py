@@ -116,6 +116,8 @@ def read_run(folder: Path) -> StoredRun:
         seed, iterations, _ = (int(config[k]) for k in ("seed", "iterations", "steps_per_iter"))
         science = {part: config[part] for part in SCIENCE}
         identity = science_hash(science)
+        if re.fullmatch(r"seed\d+", folder.name) and folder.name != f"seed{seed}":
+            raise ValueError(f"a copy of the run of seed {seed}")
         config["algo"] = {**later_settings(algorithm), **config["algo"]}
         label = "gym-" + re.sub("[/:]", "-", config["task"]["id"]) if task == "gym" else task
     except (KeyError, TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import CheckpointError
 from trpo_repro.runner.run_folder import RunFolder, read_json
+from trpo_repro.settings import later_settings
 
 MOVES_BITS = ("cpu", "device", "git_commit", "packages", "python")
 """What of a provenance may move the last bits of a result. Threads do not, which is tested."""
@@ -26,21 +27,34 @@ def told_by(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def check_same_science(before: Mapping[str, Any], config: RunConfig, folder: RunFolder) -> None:
-    """Refuse a folder that holds another configuration's run.
+    """Refuse a folder that holds another configuration's run, or another seed's.
 
     Raises:
         CheckpointError: It names the settings that differ.
     """
-    ours = config.science()
-    theirs = {part: before[part] for part in ours if part in before}
-    if not before or theirs == ours:
+    if not (differing := science_differences(before, config)):
         return
-    differing = "; ".join(_differences(theirs, ours)) or "all settings"
     raise CheckpointError(
         f"the folder holds another run: {differing}",
         where=str(folder.config),
         fix="--restart keeps the old folder aside and begins anew",
     )
+
+
+def science_differences(before: Mapping[str, Any], config: RunConfig) -> str:
+    """Say what decides results and is otherwise in a stored configuration; nothing if all is same.
+
+    Args:
+        before: What `config.json` says; empty where it says nothing.
+        config: What is to run.
+    """
+    ours = {"seed": config.seed, **config.science()}
+    theirs = {part: before[part] for part in ours if part in before}
+    if isinstance(algo := theirs.get("algo"), Mapping):
+        theirs["algo"] = {**later_settings(str(algo.get("name"))), **algo}
+    if not before or theirs == ours:
+        return ""
+    return "; ".join(_differences(theirs, ours)) or "all settings"
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import fcntl
 
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import TrpoError
+from trpo_repro.runner.continuity import science_differences, told_by
 from trpo_repro.runner.run_folder import RunFolder, read_json
 
 
@@ -13,9 +14,28 @@ def state_of(folder: RunFolder, iterations: int) -> tuple[str, str]:
     """Return where a run of so many `iterations` stands, and why.
 
     The states: `done`, `running`, `failed`, `interrupted` (or killed, or to be extended), `broken`
-    (files are missing or cannot be read) and `missing`.
+    (files are missing or cannot be read, or are another run's) and `missing`.
     """
     return ("running", "") if is_locked(folder) else left_as(folder, iterations)
+
+
+def state_of_run(config: RunConfig) -> tuple[str, str]:
+    """Return where `config`'s run stands, and why, in the same words."""
+    return ("running", "") if is_locked(RunFolder.of(config)) else _left_by(config)
+
+
+def already_complete(config: RunConfig) -> bool:
+    """Tell whether `config` has been run to its end."""
+    return _left_by(config)[0] == "done"
+
+
+def _left_by(config: RunConfig) -> tuple[str, str]:
+    """Return the state that `config`'s folder was left in, which may be a copy of another's."""
+    folder = RunFolder.of(config)
+    state, why = left_as(folder, config.iterations)
+    if state == "done" and (other := science_differences(told_by(folder.config)[0], config)):
+        return "broken", f"it holds another run: {other}"
+    return state, why
 
 
 def left_as(folder: RunFolder, iterations: int) -> tuple[str, str]:
@@ -35,11 +55,6 @@ def left_as(folder: RunFolder, iterations: int) -> tuple[str, str]:
         return "interrupted", f"after {done} of {iterations}"
     lost = [path.name for path in (folder.progress, folder.policy) if not path.exists()]
     return ("broken", f"missing: {', '.join(lost)}") if lost else ("done", "")
-
-
-def already_complete(config: RunConfig) -> bool:
-    """Tell whether `config` has been run to its end."""
-    return left_as(RunFolder.of(config), config.iterations)[0] == "done"
 
 
 def is_locked(folder: RunFolder) -> bool:

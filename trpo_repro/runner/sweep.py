@@ -14,7 +14,7 @@ from trpo_repro.checking import suggestion
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.runner.state import state_of
+from trpo_repro.runner.state import state_of_run
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SweepRun:
     @property
     def state(self) -> tuple[str, str]:
         """Return where it stands, and why."""
-        return state_of(self.folder, self.config.iterations)
+        return state_of_run(self.config)
 
     @property
     def label(self) -> str:
