@@ -154,6 +154,15 @@ def test_pairs_that_make_no_sense_are_refused_with_what_is_possible() -> None:
         assert "|".join(ALGORITHM_TASKS[algo]) in message
 
 
+@pytest.mark.parametrize("task", ["cartpole", "pong"])
+def test_a_trunk_that_leaves_no_steps_for_branches_is_refused(task: str) -> None:
+    """It would take them all the same, beyond the budget, and learn from a single state."""
+    words = (f"task={task}", "algo=vine", "algo.trunk_steps=5000")
+    parse(composed(*words, "steps_per_iter=5001"))
+    message = problem(composed(*words, "steps_per_iter=5000"))
+    assert "algo.trunk_steps must be < steps_per_iter, got 5000 of 5000" in message
+
+
 @pytest.mark.parametrize("task", TASK_CONFIGS)
 @pytest.mark.parametrize("scale", ["paper", "bench", "smoke"])
 def test_sizes_come_from_the_tasks_table(task: str, scale: str) -> None:

@@ -28,6 +28,7 @@ from trpo_repro.settings import (
     PixelPolicyConfig,
     PolicyConfig,
     TaskConfig,
+    VineConfig,
     later_settings,
     policy_config,
 )
@@ -107,6 +108,12 @@ def parse(composed: Mapping[str, Any]) -> RunConfig:
     config: RunConfig = build(RunConfig, values, "", overriding=hints)
     if isinstance(config.algo, CemConfig) and config.algo.elites > config.algo.population:
         raise ConfigError(f"algo.elites must be <= algo.population, got {config.algo.elites}")
+    if isinstance(config.algo, VineConfig) and config.algo.trunk_steps >= config.steps_per_iter:
+        raise ConfigError(
+            f"algo.trunk_steps must be < steps_per_iter, got {config.algo.trunk_steps} of"
+            f" {config.steps_per_iter}",
+            fix="set both: the trunk is a part of the steps",
+        )
     possible = ALGORITHM_TASKS[config.algo.name]
     if config.task.name not in possible:
         raise ConfigError(

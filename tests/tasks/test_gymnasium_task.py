@@ -33,7 +33,7 @@ def test_steps_are_those_of_gymnasium_from_the_same_state(name):
     task, rng, rows = a_task(name), np.random.default_rng(0), 4
     states = task.reset(rows, rng)
     references = [gymnasium.make(name, disable_env_checker=True).unwrapped for _ in range(rows)]
-    for reference, (environment, _) in zip(references, states, strict=True):
+    for reference, (environment, *_) in zip(references, states, strict=True):
         reference.reset(seed=0)
         reference.state = np.array(environment.state)
     for _ in range(task.horizon):
@@ -118,6 +118,51 @@ def test_gymnasiums_own_hopper_and_the_engines_walk_the_same_path():
         # Each step's difference of the solver's warm start, 1e-8, grows along the way.
         np.testing.assert_allclose(task.observe(states), engine.observe(batch), atol=1e-4)
         np.testing.assert_allclose(rewards, engine_rewards, atol=1e-4)
+
+
+class FiveSteps(gymnasium.Env):
+    """Ends every episode itself, by truncation after five steps."""
+
+    observation_space = gymnasium.spaces.Tuple(
+        (gymnasium.spaces.Discrete(6), gymnasium.spaces.Box(-1, 1, (2,)))
+    )
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        self.age = 0
+        return (self.age, np.zeros(2)), {}
+
+    def step(self, action):
+        self.age += 1
+        return (self.age, np.full(2, 0.5)), 1.0, False, self.age == 5, {}
+
+
+@pytest.fixture
+def five_steps():
+    gymnasium.register("FiveSteps-v0", entry_point=FiveSteps)
+    yield "FiveSteps-v0"
+    del gymnasium.registry["FiveSteps-v0"]
+
+
+def test_observations_of_any_fixed_size_are_flattened(five_steps):
+    task = make_gymnasium(id=five_steps, horizon=5, batched=True)
+    assert task.observation_size == 8
+    states = task.step(task.reset(1, np.random.default_rng(0)), np.array([[1]])).states
+    assert task.observe(states).tolist() == [[0, 1, 0, 0, 0, 0, 0.5, 0.5]]
+    lake = a_task("FrozenLake-v1")
+    observed = lake.observe(lake.reset(2, np.random.default_rng(0)))
+    assert observed.tolist() == np.eye(1, 16).repeat(2, axis=0).tolist()
+
+
+@pytest.mark.parametrize("horizon", [5, 6])
+def test_a_time_limit_of_the_environments_own_is_not_stepped_over(five_steps, horizon):
+    task = make_gymnasium(id=five_steps, horizon=horizon, batched=True)
+    states = task.reset(1, np.random.default_rng(0))
+    for _ in range(5):
+        states, _, terminated = task.step(states, np.array([[0]]))
+        assert not terminated
+    with pytest.raises(ConfigError, match=f"below {horizon} steps"):
+        task.step(task.copy(states), np.array([[0]]))
 
 
 def test_an_unknown_environment_is_a_mistake_of_the_configuration():

@@ -51,8 +51,9 @@ def make_gymnasium(*, id: str, horizon: int | None, batched: bool, threads: int 
 class GymnasiumTask:
     """Rows of Gymnasium's own environment objects, stepped one by one in Python.
 
-    A state is the environment object itself, in an object array; `copy` makes deep copies, which
-    step and restore on their own.
+    A state is the environment object itself, in an object array, with its last observation and
+    whether a time limit of its own has ended the episode; `copy` makes deep copies, which step and
+    restore on their own.
     """
 
     def __init__(self, id: str, *, horizon: int) -> None:
@@ -62,10 +63,15 @@ class GymnasiumTask:
         except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
             raise MissingDependency(str(error), where=f"task.id={id}") from error
         self._id = id
-        observations = self._prototype.observation_space
-        if not isinstance(observations, spaces.Box):
-            raise ConfigError(f"{id} observes {observations}", where="task.id", fix="use a Box")
-        self.observation_size = int(np.prod(observations.shape))
+        self._observations = self._prototype.observation_space
+        try:
+            self.observation_size = spaces.flatdim(self._observations)
+        except ValueError as error:  # a sequence or a graph: of no fixed size
+            raise ConfigError(
+                f"{id} observes {self._observations}, of no fixed size",
+                where="task.id",
+                fix="use an environment whose observations flatten to a vector",
+            ) from error
         self.actions = _action_space(id, self._prototype.action_space)
         self.horizon = horizon
 
@@ -76,22 +82,38 @@ class GymnasiumTask:
             environment = copy.deepcopy(self._prototype)
             _show_divergence(environment)
             observation, _ = environment.reset(seed=int(seed))
-            states[row] = (environment, observation)
+            states[row] = (environment, observation, False)
         return states
 
     def observe(self, states: States) -> NDArray[np.float32]:
-        """Return the (n, D) observations that came with the last step."""
-        rows = [np.asarray(observation, np.float32).ravel() for _, observation in states]
+        """Return the (n, D) observations that came with the last step, flattened.
+
+        A `Discrete` one is a vector with a single 1 (`gymnasium.spaces.flatten`).
+        """
+        rows = [
+            np.asarray(spaces.flatten(self._observations, observation), np.float32)
+            for _, observation, _ in states
+        ]
         return np.stack(rows) if rows else np.empty((0, self.observation_size), np.float32)
 
     def step(self, states: States, actions: NDArray[Any]) -> Transition:
-        """Step each environment in place with its action, clipped to the action space's box."""
+        """Step each environment in place with its action, clipped to the action space's box.
+
+        Raises:
+            ConfigError: An environment has a time limit of its own, below ours.
+        """
         after = np.empty(len(states), dtype=object)
         rewards, terminated = np.empty(len(states)), np.empty(len(states), dtype=np.bool_)
-        for row, ((environment, _), action) in enumerate(zip(states, actions, strict=True)):
+        for row, ((environment, _, over), action) in enumerate(zip(states, actions, strict=True)):
+            if over:
+                raise ConfigError(
+                    f"{self._id} has a time limit of its own, below {self.horizon} steps",
+                    where="task.id",
+                    fix="set task.horizon to that limit",
+                )
             result = environment.step(_native(action, environment.action_space))
             observation, rewards[row], terminated[row] = result[0], result[1], result[2]
-            after[row] = (environment, observation)
+            after[row] = (environment, observation, result[3])
         return Transition(after, rewards, terminated)
 
     def copy(self, states: States) -> States:
@@ -101,9 +123,9 @@ class GymnasiumTask:
             ConfigError: They hold what cannot be copied.
         """
         copies = np.empty(len(states), dtype=object)
-        for row, (environment, observation) in enumerate(states):
+        for row, (environment, *rest) in enumerate(states):
             try:
-                copies[row] = (_duplicate(environment), copy.deepcopy(observation))
+                copies[row] = (_duplicate(environment), *copy.deepcopy(rest))
             except TypeError as error:
                 raise ConfigError(
                     f"{self._id} cannot be copied in mid-game: {error}",
