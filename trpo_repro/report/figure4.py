@@ -184,7 +184,10 @@ def _caption(curves: Sequence[Curve], abscissa: Abscissa) -> str:
     if any(own.band for own in curves):
         parts.append("Bands: 95% bootstrap interval of the mean, from three seeds on.")
     if any(run.scored_by_mean for run in runs):
-        parts.append("CEM, CMA-ES: the score of the search's mean, not of its members.")
+        parts.append(
+            "CEM, CMA-ES: the score of the search's mean, not of its members, acting by its mean"
+            " action; the others sample theirs."
+        )
     if any(own.choice.swept for own in curves):
         parts.append("Where stepsizes were swept: the best by final score.")
     if abscissa.column == "wall_s":

@@ -26,7 +26,8 @@ from trpo_repro.report.table import Table, estimate
 OURS = "single_path"
 NOTES = (
     f"Score: reward per step of a full episode, mean of the last {FINAL} iterations of each"
-    " complete run. CEM and CMA-ES: the score of the search's mean, not of its members.",
+    " complete run. CEM and CMA-ES: the score of the search's mean, not of its members, acting"
+    " by its mean action; the others sample theirs.",
     "n: complete runs, of how many where they are not all. Runs that failed or are unfinished have"
     " no part in the numbers.",
     "mean: over seeds, with Student's 95% t interval. IQM: mean without a quarter of the seeds,"

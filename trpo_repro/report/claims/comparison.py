@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,9 @@ def searches_on_the_larger(evidence: Evidence) -> Finding:
         "On hopper and walker CEM and CMA-ES, given the same simulated steps, reach no more than"
         f" {POOR:.0%} of single path's mean final score."
     )
-    return _ratios(evidence, rule, LARGER, ["cem", "cma"], _finals, lambda b: at_most(b, POOR))
+    found = _ratios(evidence, rule, LARGER, ["cem", "cma"], _finals, lambda b: at_most(b, POOR))
+    ways = "CEM and CMA-ES act by their mean action, single path samples its actions."
+    return replace(found, remark=f"{found.remark} {ways}")
 
 
 def max_kl_is_slower(evidence: Evidence) -> Finding:
