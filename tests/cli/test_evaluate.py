@@ -87,17 +87,32 @@ def test_what_is_stored_of_this_policy_is_shown_and_not_played_again(
     assert "cartpole, single_path, seed 3: 3 episodes" in out
     assert f"already stored: {path}" in out
     evaluated(folder, "--episodes", "4", capsys=capsys)
-    evaluated(folder, "--episodes", "4", "--seed", "1", capsys=capsys)
-    evaluated(folder, "--episodes", "4", "--seed", "1", "--greedy", capsys=capsys)
-    assert len(played) == 4
+    evaluated(folder, "--episodes", "4", "--greedy", capsys=capsys)
+    assert len(played) == 3
     arrays = {key: value.copy() for key, value in load_file(folder.policy).items()}
     arrays["theta"][0] += 1
     save_file(arrays, folder.policy)
-    evaluated(folder, "--episodes", "4", "--seed", "1", capsys=capsys)
-    assert len(played) == 5
+    evaluated(folder, "--episodes", "3", "--seed", "1", capsys=capsys)
+    assert len(played) == 4
     path.write_text("{")
-    evaluated(folder, "--episodes", "4", "--seed", "1", capsys=capsys)
-    assert len(played) == 6
+    evaluated(folder, "--episodes", "3", "--seed", "1", capsys=capsys)
+    assert len(played) == 5
+
+
+@pytest.mark.parametrize("words", [("--episodes", "2"), ("--episodes", "9", "--seed", "1")])
+def test_a_look_at_other_episodes_leaves_the_record_alone(
+    words: tuple[str, ...], folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder.path / "evaluation-stochastic.json"
+    evaluated(folder, "--episodes", "3", capsys=capsys)
+    before = path.read_bytes()
+    assert evaluated(folder, *words, capsys=capsys)["episodes"] == int(words[1])
+    code, out, _ = outcome("evaluate", str(folder.path), *words, capsys=capsys)
+    assert code == 0
+    assert f"not written: {path} keeps its 3 episodes of seed 0" in out
+    assert path.read_bytes() == before
+    assert evaluated(folder, "--episodes", "4", capsys=capsys)["episodes"] == 4
+    assert json.loads(path.read_text())["episodes"] == 4
 
 
 def test_episodes_depend_on_their_seed_and_on_nothing_else(

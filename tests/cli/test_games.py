@@ -97,11 +97,17 @@ def test_games_by_chance_that_are_stored_are_shown_and_not_played_again(
     written = path.read_bytes()
     assert outcome(*words, capsys=capsys) == first
     assert (len(played), path.read_bytes()) == (1, written)
-    for other in ("task.frame_skip=5", "--seed=1", "--episodes=4"):
+    for other in ("task.frame_skip=5", "--episodes=4"):
         path.write_bytes(written)
         assert outcome(*words, other, capsys=capsys)[0] == 0
         assert path.read_bytes() != written
-    assert len(played) == 4
+    path.write_bytes(written)
+    for other in ("--seed=1", "--episodes=2"):  # a look, which must not cost the record
+        code, _, err = outcome(*words, other, capsys=capsys)
+        assert code == 0
+        assert err == f"not written: {path} keeps its 3 episodes of seed 0\n"
+        assert path.read_bytes() == written
+    assert len(played) == 5
 
 
 @pytest.mark.parametrize("word", ["seed=5", "algo=vine", "iterations=3", "threads=2"])

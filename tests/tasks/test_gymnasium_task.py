@@ -137,6 +137,30 @@ class FiveSteps(gymnasium.Env):
         return (self.age, np.full(2, 0.5)), 1.0, False, self.age == 5, {}
 
 
+def a_hundredfold(**settings):
+    bare = gymnasium.make("Hopper-v5", **settings).unwrapped
+    return gymnasium.wrappers.TransformReward(bare, lambda reward: 100 * reward)
+
+
+def test_wrappers_of_an_environments_own_stay_and_are_copied_with_all_below():
+    gymnasium.register("Hundredfold-v0", entry_point=a_hundredfold, max_episode_steps=50)
+    try:
+        task = a_task("Hundredfold-v0")
+    finally:
+        del gymnasium.registry["Hundredfold-v0"]
+    plain = make_gymnasium(id="Hopper-v5", horizon=50, batched=False)
+    ours, theirs = (t.reset(1, np.random.default_rng(0)) for t in (task, plain))
+    action = np.full((1, 3), 0.5, np.float32)
+    for _ in range(3):
+        saved = task.copy(ours)
+        ours, rewards, _ = task.step(ours, action)
+        theirs, plain_rewards, _ = plain.step(theirs, action)
+        assert rewards.tolist() == (100 * plain_rewards).tolist()
+        again = task.step(saved, action)
+        assert again.rewards.tolist() == rewards.tolist()
+        assert np.array_equal(task.observe(again.states), task.observe(ours))
+
+
 @pytest.fixture
 def five_steps():
     gymnasium.register("FiveSteps-v0", entry_point=FiveSteps)

@@ -152,7 +152,10 @@ class Vine:
         age: Floats,
         theta: torch.Tensor,
     ) -> VineBatch:
-        """Return the batch: Q-values with V behind each cut, scaled to a spread of 1 in a state."""
+        """Return the batch: Q-values with V behind each cut, less the mean of their state's.
+
+        Their scale is that of which all of them together have a standard deviation of 1.
+        """
         count, branches = rollouts.q_values.shape
         horizon = self.sampler.simulator.horizon
         final = rollouts.final_observations.reshape(count * branches, -1)

@@ -40,34 +40,46 @@ def _evaluated(
     """Play one way what is not stored, print unless JSON is wanted, write; return it all."""
     actions = "greedy" if greedy else "stochastic"
     path = folder.path / f"evaluation-{actions}.json"
-    what = {
+    whose = {
         "task": config.task_label(),
         "algo": config.algo.name,
         "run_seed": config.seed,
         # Before it is read: should a run replace it meanwhile, this file counts for nothing.
         "policy_sha256": policy_sha256(folder.path),
         "actions": actions,
-        "seed": options.seed,
-        "episodes": options.episodes,
     }
-    known = stored(path, what)
-    content = known or {**what, **_played(folder, config, options, greedy)}
+    episodes = {"seed": options.seed, "episodes": options.episodes}
+    record = stored(path, whose)
+    known = episodes.items() <= record.items()
+    content = record if known else {**whose, **episodes, **_played(folder, config, options, greedy)}
     if not options.json:
         print(table(content))
-    if known is None:
+    told = f"already stored: {path}"
+    if not known and (told := why_not_written(path, record, episodes)) == "":
         write_json(path, content)
+        told = f"written: {path}"
     if not options.json:
-        print(f"{'written' if known is None else 'already stored'}: {path}")
+        print(told)
     return {"run": str(folder.path), **content}
 
 
-def stored(path: Path, what: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what the file at `path` holds if it is of `what`; None where that is to be played."""
+def stored(path: Path, whose: dict[str, Any]) -> dict[str, Any]:
+    """Return what the file at `path` holds if it is of `whose` policy; nothing where it is not."""
     try:
         content = read_json(path) if path.is_file() else {}
     except CheckpointError:
-        return None  # it is damaged, and will be replaced
-    return content if what.items() <= content.items() else None
+        return {}  # it is damaged, and will be replaced
+    return content if whose.items() <= content.items() else {}
+
+
+def why_not_written(path: Path, record: dict[str, Any], episodes: dict[str, int]) -> str:
+    """Return why `record` is not replaced: a look at a few episodes must not cost the many."""
+    before = record.get("episodes")
+    if not isinstance(before, int):
+        return ""
+    if record.get("seed") == episodes["seed"] and before < episodes["episodes"]:
+        return ""
+    return f"not written: {path} keeps its {before} episodes of seed {record.get('seed')}"
 
 
 def _played(

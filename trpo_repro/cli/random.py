@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from trpo_repro.cli.compose import parse_overrides, run_config
-from trpo_repro.cli.evaluate import stored, summary
+from trpo_repro.cli.evaluate import stored, summary, why_not_written
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.games import paper_scores
@@ -49,12 +50,12 @@ def _content(config: RunConfig, episodes: int, seed: int) -> dict[str, Any]:
         "protocol": config.task.protocol,
         "horizon": config.task.horizon,
         "frame_skip": config.task.frame_skip,
-        "seed": seed,
-        "episodes": episodes,
         "ale_py": package_version("ale-py"),
     }
-    if content := stored(path, what):
-        return content
+    asked = {"seed": seed, "episodes": episodes}
+    record = stored(path, what)
+    if asked.items() <= record.items():
+        return record
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -62,13 +63,17 @@ def _content(config: RunConfig, episodes: int, seed: int) -> dict[str, Any]:
     played = play_at_random(config, episodes=episodes, seed=seed)
     content = {
         **what,
+        **asked,
         **summary(played, game=True),
         "returns": played.returns.tolist(),
         "lengths": played.lengths.tolist(),
         "git_commit": git_commit(),
         "cpu": cpu_model(),
     }
-    write_json(path, content)
+    if told := why_not_written(path, record, asked):
+        print(told, file=sys.stderr)
+    else:
+        write_json(path, content)
     return content
 
 

@@ -121,7 +121,8 @@ class NaturalDirection:
 
     Attributes:
         cg_iterations: k.
-        damping: Multiple of the identity added to A.
+        damping: Multiple of the identity added to A, not in the paper. It is in sᵀAs too, and so in
+            β: the more damping, the farther below δ a step's KL ends.
         fisher_fraction: Share of the states that A is averaged over (App. C.1).
         empirical: The covariance of sampled gradients instead of the analytic matrix (Sec. 6).
     """
@@ -137,7 +138,7 @@ class NaturalDirection:
             return failure
         g, fisher = surrogate.gradient, self.fisher(surrogate, rng)
         s, image, residual, _ = conjugate_gradient(fisher, g, iterations=self.cg_iterations)
-        curvature = float(s @ image)  # sᵀAs
+        curvature = float(s @ image)  # sᵀAs, damping included
         if not math.isfinite(curvature):
             return Outcome.NOT_FINITE
         if curvature <= 0.0:

@@ -166,7 +166,11 @@ class Surrogate(ABC):
 
 
 class SinglePathSurrogate(Surrogate):
-    """L_old(θ) = mean of π_θ(a|s)/π_old(a|s) · A(s, a) over the batch (Eq. 14 with q = π_old)."""
+    """L_old(θ) = mean of π_θ(a|s)/π_old(a|s) · A(s, a) over the batch.
+
+    This is Eq. 14 with q = π_old, and with A for Q as in Eq. 13, which Sec. 5 says changes the
+    objective by a constant only.
+    """
 
     def __init__(self, policy: Policy, theta_old: Tensor, batch: Batch, workers: Workers) -> None:
         """Take a batch that the policy at `theta_old` sampled."""

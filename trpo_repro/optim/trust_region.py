@@ -35,7 +35,7 @@ class TrustRegion:
         found = self.direction.solve(surrogate, rng)
         if isinstance(found, Outcome):
             return StepResult(surrogate.theta_old, found)
-        beta = math.sqrt(2.0 * self.stepsize / found.curvature)  # App. C: δ = ½ β² sᵀAs
+        beta = math.sqrt(2.0 * self.stepsize / found.curvature)  # App. C: δ = ½ β² sᵀAs, A damped
         if not self.line_search:
             return whole_step(surrogate, beta * found.s, cg_residual=found.residual)
         return searched_step(

@@ -179,7 +179,9 @@ def _update(
             algo.max_backtracks,
             algo.line_search,
         )
-    return NaturalGradient(algo.stepsize, direction)
+    if isinstance(algo, NaturalGradientConfig):
+        return NaturalGradient(algo.stepsize, direction)
+    raise NotImplementedError(f"algo={algo.name} has no update here")
 
 
 def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:

@@ -9,6 +9,7 @@ import gymnasium
 import mujoco
 import numpy as np
 from gymnasium import spaces
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from numpy.typing import NDArray
 
 from trpo_repro.errors import ConfigError, MissingDependency
@@ -59,7 +60,7 @@ class GymnasiumTask:
     def __init__(self, id: str, *, horizon: int) -> None:
         """Make a prototype of environment `id`; every reset copies it."""
         try:
-            self._prototype = gymnasium.make(id).unwrapped
+            self._prototype = _bare(gymnasium.make(id))
         except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
             raise MissingDependency(str(error), where=f"task.id={id}") from error
         self._id = id
@@ -135,19 +136,29 @@ class GymnasiumTask:
         return copies
 
 
+def _bare(environment: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+    """Return what `gymnasium.make` has wrapped; wrappers of the environment's own stay."""
+    while isinstance(environment, (TimeLimit, OrderEnforcing, PassiveEnvChecker)):
+        environment = environment.env
+    return environment
+
+
 def _duplicate(environment: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
     """Return a copy of everything in `environment`.
 
     `copy.deepcopy` alone would not: Gymnasium's `EzPickle` lets it make a fresh environment.
     """
+    inner: dict[int, Any] = {}
+    if isinstance(environment, gymnasium.Wrapper):
+        inner = {id(environment.env): _duplicate(environment.env)}
     duplicate: gymnasium.Env[Any, Any] = object.__new__(type(environment))
-    duplicate.__dict__.update(copy.deepcopy(environment.__dict__))
+    duplicate.__dict__.update(copy.deepcopy(environment.__dict__, inner))
     return duplicate
 
 
 def _show_divergence(environment: gymnasium.Env[Any, Any]) -> None:
     """Switch off MuJoCo's silent reset of states that diverged, where this is MuJoCo."""
-    model = getattr(environment, "model", None)
+    model = getattr(environment.unwrapped, "model", None)
     if isinstance(model, mujoco.MjModel):
         model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
 
