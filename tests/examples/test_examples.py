@@ -19,6 +19,6 @@ def test_an_example_runs_and_is_short(path: Path) -> None:
 
 def test_contributing_names_every_example_and_fits_a_screen() -> None:
     text = (HERE.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
     assert all(f"tests/examples/{path.name}" in text for path in EXAMPLES)
     assert len(text.splitlines()) <= 60

@@ -4,7 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from trpo_repro.errors import ConfigError
+from trpo_repro.errors import ConfigError, MissingDependency
 from trpo_repro.tasks.gymnasium_task import GymnasiumTask, make_gymnasium
 from trpo_repro.tasks.locomotion import Locomotion
 
@@ -187,6 +187,19 @@ def test_a_time_limit_of_the_environments_own_is_not_stepped_over(five_steps, ho
         assert not terminated
     with pytest.raises(ConfigError, match=f"below {horizon} steps"):
         task.step(task.copy(states), np.array([[0]]))
+
+
+def test_a_module_before_the_name_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "my_module.py").write_text(
+        "import gymnasium\n"
+        "gymnasium.register('Mine-v0', max_episode_steps=7,"
+        " entry_point='gymnasium.envs.classic_control:PendulumEnv')\n"
+    )
+    with pytest.raises(MissingDependency, match="there is no module my_module"):
+        a_task("my_module:Mine-v0")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert a_task("my_module:Mine-v0").horizon == 7
+    del gymnasium.registry["Mine-v0"]
 
 
 def test_an_unknown_environment_is_a_mistake_of_the_configuration():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from trpo_repro.runner.checkpoint import load_arrays
 from trpo_repro.runner.run_folder import RunFolder, read_json
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.single_path import Sampler
-from trpo_repro.seeding import Streams
+from trpo_repro.seeding import Streams, stream
 from trpo_repro.settings import AtariTask, later_settings
 from trpo_repro.tasks.locomotion import Locomotion
 from trpo_repro.types import Arrays, Trajectories
@@ -79,6 +81,36 @@ def _refuse_imports(config: RunConfig, folder: RunFolder) -> None:
             where=str(folder.config),
             fix="if you trust it, import it in a Python of your own and call trpo_repro.cli.main",
         )
+
+
+def stored_actor(
+    run: str | Path, *, greedy: bool = False, seed: int = 0
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return a stored run's policy as a function of observations, for programs of one's own.
+
+    Args:
+        run: The run's folder.
+        greedy: Take the likeliest action instead of sampling.
+        seed: Root of the random stream that actions are sampled with.
+
+    Returns:
+        From (n, D) observations as the task gives them, without normalisation, to (n, …) actions.
+
+    Raises:
+        TrpoError: There is no such run, or its files are damaged.
+    """
+    folder = RunFolder(Path(run))
+    config = dataclasses.replace(stored_config(folder), threads=1)
+    sampler = build_sampler(config, greedy=greedy)
+    arrays = load_policy(folder.policy, sampler)
+    act = sampler.policy.actor(arrays["theta"], greedy=greedy)
+    normaliser, rng = Normaliser.from_arrays(arrays), stream(seed, "act")
+
+    def actions(observations: NDArray[Any]) -> NDArray[Any]:
+        noise = sampler.policy.distribution.noise(rng, (len(observations),))
+        return act(normaliser(np.asarray(observations)), noise)
+
+    return actions
 
 
 def play(

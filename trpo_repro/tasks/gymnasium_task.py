@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from typing import Any
 
 import gymnasium
@@ -24,22 +25,28 @@ def make_gymnasium(*, id: str, horizon: int | None, batched: bool, threads: int 
     """Return environment `id`, on the batched engine where that agrees with Gymnasium.
 
     Args:
-        id: A registered environment such as `Hopper-v5`.
+        id: A registered environment such as `Hopper-v5`, or `module:Name-v0`, whose module is
+            imported to register it.
         horizon: Steps of a full episode; None takes the environment's own limit.
         batched: False steps Gymnasium's own objects even where the engine could.
         threads: Physics threads of each sampling thread.
 
     Raises:
         ConfigError: Unknown environment, no time limit, or spaces no policy here can serve.
-        MissingDependency: The environment needs a package that is not installed.
+        MissingDependency: The environment needs a package that is not installed, or its module
+            cannot be found.
     """
+    module, _, name = id.rpartition(":")
+    if module:
+        _import(module)
     try:
-        spec = gymnasium.spec(id)
+        spec = gymnasium.spec(name)
     except (gymnasium.error.NameNotFound, gymnasium.error.UnregisteredEnv) as error:
         raise ConfigError(
             f"unknown Gymnasium environment {id!r}",
             where="task.id",
-            fix="see python -c 'import gymnasium; gymnasium.pprint_registry()'",
+            fix="see python -c 'import gymnasium; gymnasium.pprint_registry()'; one of your own is"
+            " task.id=module:Name-v0",
         ) from error
     limit = horizon or spec.max_episode_steps
     if limit is None:
@@ -134,6 +141,18 @@ class GymnasiumTask:
                     fix="use an algorithm that restores no states: not vine",
                 ) from error
         return copies
+
+
+def _import(module: str) -> None:
+    """Import the module that registers an environment."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"there is no module {error.name}",
+            where=f"task.id={module}:…",
+            fix="install it, or name its folder: PYTHONPATH=FOLDER",
+        ) from error
 
 
 def _bare(environment: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
