@@ -21,6 +21,7 @@ from cli_helpers import (
 )
 
 from trpo_repro.algorithms import single_path
+from trpo_repro.runner import build
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.progress import ProgressFile
 from trpo_repro.runner.run_folder import RunFolder, read_json
@@ -81,17 +82,37 @@ def test_request_that_python_swallows_stops_the_run_after_its_iteration(tmp_path
     assert essence(folder) == essence(RunFolder.of(golden))
 
 
-def test_hangup_that_comes_twice_is_one_request() -> None:
-    def hang_up_twice() -> None:
+@pytest.mark.parametrize("number", ALL)
+def test_signal_that_comes_twice_at_once_is_one_request(number: signal.Signals) -> None:
+    """As a terminal's hangup does, and every signal of `timeout`."""
+
+    def ask_twice() -> None:
         with stop_on_signals():
             try:
-                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(number)
             finally:  # where a run would be saving
-                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(number)
 
+    with pytest.raises(StopRequested):
+        ask_twice()
+
+
+def test_request_that_an_import_turns_into_its_own_error_is_still_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled modules, such as MuJoCo's, raise ImportError for whatever comes between."""
+
+    def imported(*args: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except BaseException as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(build, "build_algorithm", imported)
     with pytest.raises(StopRequested) as caught:
-        hang_up_twice()
+        execute(config_in(tmp_path / "results"), SilentReporter())
     assert caught.value.exit_code == 75
+    assert not (tmp_path / "results").exists()
 
 
 def test_announcement_is_made_once_and_the_block_goes_to_its_end() -> None:

@@ -15,7 +15,7 @@ from trpo_repro.errors import TrpoError
 from trpo_repro.ranks import Ranks
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.runner.signals import RESUMABLE, StopRequested, follow_parent
+from trpo_repro.runner.signals import StopRequested, follow_parent
 from trpo_repro.runner.state import already_complete
 
 
@@ -25,7 +25,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         return _run_all(options) if options.multirun else _run_one(options)
     except StopRequested as stop:
-        if stop.exit_code == RESUMABLE and not Ranks.of_environment().rank:
+        if not Ranks.of_environment().rank:
             again = ["run", *["-m"] * options.multirun, *options.overrides]
             say(f"to continue: trpo-repro {shlex.join(again)}")
         with suppress(OSError):  # the terminal may be what went away

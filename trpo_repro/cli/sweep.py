@@ -20,7 +20,7 @@ from trpo_repro.errors import ConfigError
 from trpo_repro.ranks import Ranks
 from trpo_repro.runner.provenance import git_commit
 from trpo_repro.runner.run_folder import creation_error, write_json
-from trpo_repro.runner.signals import RESUMABLE, StopRequested
+from trpo_repro.runner.signals import StopRequested
 from trpo_repro.runner.sweep import SweepRun, read_experiment
 
 BYTES_PER_RUN = 150_000  # rows, policy, two checkpoints of a bench run
@@ -44,8 +44,7 @@ def main(options: argparse.Namespace) -> int:
             ends = launch(todo, job, hydra) if todo else []
         ended = {run.label: end for run, end in zip(todo, ends, strict=True) if end.code != 0}
     except StopRequested as stop:
-        if stop.exit_code == RESUMABLE:
-            say(f"to continue: trpo-repro sweep {shlex.join(_again(options))}")
+        say(f"to continue: trpo-repro sweep {shlex.join(_again(options))}")
         return stop.exit_code
     finally:
         write_manifest(options.name, runs, ended, settings=settings)

@@ -69,11 +69,15 @@ def execute(
         StopRequested: A signal came; the run is saved and can be continued.
     """
     with stop_on_signals() as requests:
-        from trpo_repro.runner.build import build_algorithm
+        try:
+            from trpo_repro.runner.build import build_algorithm
 
-        # What can fail for want of something fails here, before anything is written.
-        writer = tensorboard.writer_class() if config.tensorboard and not ranks.rank else None
-        algorithm = build_algorithm(config, ranks)
+            # What can fail for want of something fails here, before anything is written.
+            writer = tensorboard.writer_class() if config.tensorboard and not ranks.rank else None
+            algorithm = build_algorithm(config, ranks)
+        except Exception:
+            requests.check()  # compiled modules turn a request amid their import into ImportError
+            raise
         with ranks.connected():
             if ranks.rank:
                 _follow(config, algorithm, ranks)

@@ -15,6 +15,7 @@ CTRL_C = 130
 PARENT = "TRPO_REPRO_PARENT"
 """Environment variable: the process whose end is a request to stop. Sweeps set it for runs."""
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_OF_ONE_REQUEST = 1.0  # `timeout` signals its child, and at once its child's group
 
 
 class StopRequested(BaseException):
@@ -36,6 +37,7 @@ class Requests:
     def __init__(self) -> None:
         """Begin with no request."""
         self.exit_code: int | None = None
+        self.since = 0.0
         self.held = False
 
     def check(self) -> None:
@@ -60,7 +62,7 @@ class Requests:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Requests]:
-    """Turn the first signal into `StopRequested`; a second one ends the process at once."""
+    """Turn the first signal into `StopRequested`; one a second later ends the process at once."""
 
     def stop(code: int) -> None:
         raise StopRequested(code)
@@ -71,7 +73,7 @@ def stop_on_signals() -> Iterator[Requests]:
 
 @contextmanager
 def announce_on_signals(announce: Callable[[], None]) -> Iterator[Requests]:
-    """Call `announce` at the first signal and go on; a second one ends the process at once.
+    """Call `announce` at the first signal and go on; one a second later ends the process at once.
 
     For whoever waits for others that heed the announcement. At the end of the block the request
     becomes `StopRequested`.
@@ -94,10 +96,11 @@ def _noted_signals(first: Callable[[int], None]) -> Iterator[Requests]:
     def handle(number: int, frame: FrameType | None) -> None:
         code = CTRL_C if number == signal.SIGINT else RESUMABLE
         if requests.exit_code is not None:
-            if number == signal.SIGHUP:  # shell and kernel both send one: nobody grew impatient
+            soon = time.monotonic() < requests.since + SECONDS_OF_ONE_REQUEST
+            if soon or number == signal.SIGHUP:  # shell and kernel both send one
                 return
             os._exit(code)
-        requests.exit_code = code
+        requests.exit_code, requests.since = code, time.monotonic()
         if not requests.held:
             first(code)
 
