@@ -42,6 +42,7 @@ def test_every_state_is_told_from_the_files_alone(
     assert searching == ["cartpole", "natural_gradient", "2", "1"]
     assert single == ["cartpole", "single_path", "1", "1", "1"]
     assert "seed0: the disk is full" in out
+    assert "seed2: after 1 of 2" in out
     assert sorted(run["state"] for run in json.loads(listed)) == [
         "broken", "done", "done", "failed", "interrupted", "running",
     ]  # fmt: skip

@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> int:
     console = Console(markup=False)
     console.print(table(rows))
     for run, state, reason in rows:
-        if state in ("failed", "broken"):
+        if state in ("interrupted", "failed", "broken"):
             console.print(f"{state}: {run}: {reason}", highlight=False, soft_wrap=True)
     return 0
 
@@ -77,7 +77,7 @@ def table(rows: list[tuple[str, str, str]]) -> Table:
     for column in ("task", "algorithm"):
         result.add_column(column, no_wrap=True)
     for state in found:
-        result.add_column(state, justify="right")
+        result.add_column(state, justify="right", no_wrap=True)
     for (task, algo), count in counts.items():
         result.add_row(task, algo, *(str(count[state] or "") for state in found))
     return result
