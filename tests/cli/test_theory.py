@@ -50,6 +50,15 @@ def test_json_is_all_that_is_printed(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert {row["claim"] for row in found["violations"]} == {"Lemma 3's middle term"}
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(theory_command, "verify", None)
+    (tmp_path / "file").touch()
+    assert theory(tmp_path / "file" / "below") == 2
+    assert "is not a folder" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("small")
 def test_a_violation_is_listed_and_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -59,6 +59,9 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_played(
     assert (code, out) == (5, "")
     assert err.startswith("error: cannot make the picture's folder: ")
     assert err.endswith("; fix: choose another --output\n")
+    code, out, err = outcome("video", str(folder.path), "--output", "x.mp4", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert err == "error: a video is a GIF, not x.mp4; fix: let --output end in .gif\n"
 
 
 def test_a_task_without_pictures_is_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ def _played(
     folder: RunFolder, config: RunConfig, options: argparse.Namespace, greedy: bool
 ) -> dict[str, Any]:
     """Play one way; return what it came to."""
+    if sys.stderr.isatty():  # a spinner would be a thread, and games are played by forks
+        print(f"playing {options.episodes} episodes", file=sys.stderr)
     episodes = play(folder, config, episodes=options.episodes, seed=options.seed, greedy=greedy)
     return {
         **summary(episodes, game=isinstance(config.task, AtariTask)),

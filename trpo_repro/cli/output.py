@@ -33,12 +33,17 @@ def refuse_if_strict(strict: bool, complaints: Sequence[str]) -> None:
         )
 
 
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write `files` by name into `folder`, made if need be, and print their paths."""
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, where they are not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise creation_error(error, folder) from error
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files` by name into `folder`, made if need be, and print their paths."""
+    make_folder(folder)
     for name, content in files.items():
         _remove_strays(folder / name)
         write_atomically(folder / name, content)

@@ -13,7 +13,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table as Rows
 
-from trpo_repro.cli.output import write_files
+from trpo_repro.cli.output import make_folder, write_files
 from trpo_repro.errors import RunFailed
 from trpo_repro.report import bound_figure
 from trpo_repro.report.picture import files as picture_files
@@ -34,6 +34,7 @@ def main(options: argparse.Namespace) -> int:
         RunFailed: A claim does not hold; everything is written all the same.
     """
     begin, seed = time.perf_counter(), options.seed
+    make_folder(Path(options.output))  # what cannot be written need not be computed
     about = {"mdps": options.mdps, "seed": seed, "git_commit": git_commit()}
     sidecar = {key: about[key] for key in ("seed", "git_commit")}
     source = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about.items()) + "."

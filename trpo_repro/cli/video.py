@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from trpo_repro.errors import DiskError, MissingDependency
+from trpo_repro.errors import ConfigError, DiskError, MissingDependency
 
 FPS = 17.0  # of the picture, at most
 SIZE = 160  # pixels of a robot's picture, each way
@@ -32,6 +32,8 @@ def main(options: argparse.Namespace) -> int:
     if complaint and isinstance(config.task, LocomotionTask):
         raise complaint
     path = Path(options.output) if options.output else folder.path / "video.gif"
+    if path.suffix.lower() != ".gif":
+        raise ConfigError(f"a video is a GIF, not {path.name}", fix="let --output end in .gif")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -225,6 +225,6 @@ def creation_error(error: OSError, path: Path) -> ConfigError | DiskError:
         return ConfigError(
             "the results folder is not a folder",
             where=str(error.filename),
-            fix="choose another results_dir",
+            fix="choose another folder",
         )
     return disk_error(error, path)
