@@ -44,7 +44,7 @@ class Cell:
         sim_steps: Simulated steps behind the policy, mean over seeds.
         iterations: Iterations done, of the seed with the fewest.
         planned: Iterations that the run is to have.
-        runs: Folders of the runs.
+        runs: Folders of the runs, relative to the results.
     """
 
     mean: float
@@ -68,7 +68,7 @@ def table(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") 
     """
     paper = paper_scores()
     theirs = paper if protocol == "trpo2015" else paper.iloc[:0]
-    ours = {RANDOM: random_cells(results, protocol), **_trained(runs, protocol)}
+    ours = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol)}
     shown: list[dict[Any, Any]] = [
         {"": f"{name}, paper", **row} for name, row in theirs.to_dict("index").items()
     ]
@@ -86,7 +86,7 @@ def table(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") 
 
 def missing(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") -> list[str]:
     """Return a line for each of our rows that has empty cells."""
-    cells = {RANDOM: random_cells(results, protocol), **_trained(runs, protocol)}
+    cells = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol)}
     games = list(paper_scores().columns)
     lost = {name: [game for game in games if game not in own] for name, own in cells.items()}
     return [f"Table 1, {name}: nothing of {', '.join(gone)}" for name, gone in lost.items() if gone]
@@ -103,12 +103,12 @@ def random_cells(results: Path, protocol: str) -> dict[str, Cell]:
     return cells
 
 
-def _trained(runs: Sequence[StoredRun], protocol: str) -> dict[str, dict[str, Cell]]:
+def _trained(runs: Sequence[StoredRun], results: Path, protocol: str) -> dict[str, dict[str, Cell]]:
     """Return our cells by row and game."""
     groups = by_task(played_as(runs, protocol))
     return {
         name: {
-            game: cell(max(own, key=_evidence))
+            game: cell(max(own, key=_evidence), results)
             for game, of_game in groups.items()
             if (own := [g for g in of_game if g.algorithm == algorithm and _rows(g)])
         }
@@ -129,7 +129,7 @@ def _steps(run: StoredRun) -> float:
     return float(run.rows["sim_steps"].iloc[-1]) if len(run.rows) else 0.0
 
 
-def cell(group: Group) -> Cell:
+def cell(group: Group, results: Path) -> Cell:
     """Return the score of the seeds of one setting, those unfinished too if none is complete."""
     runs = group.averaged
     paths = [run.path / SAMPLED for run in runs]
@@ -152,7 +152,7 @@ def cell(group: Group) -> Cell:
         sim_steps=float(np.mean([_steps(run) for run in runs])),
         iterations=min(len(run.rows) for run in runs),
         planned=int(runs[0].config["iterations"]),
-        runs=tuple(run.path.as_posix() for run in runs),
+        runs=tuple(run.path.relative_to(results).as_posix() for run in runs),
     )
 
 
