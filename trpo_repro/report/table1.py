@@ -40,6 +40,7 @@ class Cell:
         between: Its interval; None for a single number.
         games: Games played for it; 0 where training's batches stand for them.
         seeds: Runs behind it.
+        stored: Runs that there are of its setting.
         scale: Of the run; empty for random play.
         sim_steps: Simulated steps behind the policy, mean over seeds.
         iterations: Iterations done, of the seed with the fewest.
@@ -51,6 +52,7 @@ class Cell:
     between: Interval | None
     games: int
     seeds: int = 1
+    stored: int = 1
     scale: str = ""
     sim_steps: float = 0.0
     iterations: int = 0
@@ -148,6 +150,7 @@ def cell(group: Group, results: Path) -> Cell:
         between=mean_interval(means) if len(means) > 1 else single,
         games=games,
         seeds=len(runs),
+        stored=len(group.runs),
         scale=str(runs[0].config["scale"]),
         sim_steps=float(np.mean([_steps(run) for run in runs])),
         iterations=min(len(run.rows) for run in runs),
@@ -162,7 +165,8 @@ def text(own: Cell) -> str:
     if not own.scale:
         return f"{estimate(own.mean, own.between, '.1f')}; {basis}"
     mark = "" if own.scale == "paper" else "*"
-    seeds = f" of {own.seeds} seeds" if own.seeds > 1 else ""
+    behind = f"{own.seeds}" if own.seeds == own.stored else f"{own.seeds} of {own.stored}"
+    seeds = f" of {behind} seeds" if own.stored > 1 else ""
     place = "" if own.iterations >= own.planned else f", {own.iterations} of {own.planned} its"
     size = f"{own.scale}, {own.sim_steps / 1e6:.3g}M steps{place}"
     return f"{estimate(own.mean, own.between, '.1f')}{mark}; {basis}{seeds}; {size}"
@@ -172,7 +176,7 @@ def _numbers(own: Cell) -> dict[str, Any]:
     """Return a cell for machines."""
     low, high = own.between or (None, None)
     fields: Mapping[str, Any] = asdict(own)
-    kept = {k: v for k, v in fields.items() if k not in ("between", "runs")}
+    kept = {k: v for k, v in fields.items() if k not in ("between", "stored", "runs")}
     return {**kept, "low": low, "high": high, "source": "ours", "runs": " ".join(own.runs)}
 
 

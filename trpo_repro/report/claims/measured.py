@@ -95,8 +95,8 @@ def computation_time(evidence: Evidence) -> Finding:
             taken = minutes(choice)
             ends = mean_interval(taken)
             judged = at_most(ends or Interval(taken[0], taken[0]), limit)
-            runs = evidence.runs(choice.group)
-            ours = Count(name, judged, float(np.mean(taken)), ends, str(len(taken)), runs)
+            n, runs = choice.group.shares(choice.group.complete), evidence.runs(choice.group)
+            ours = Count(name, judged, float(np.mean(taken)), ends, n, runs)
             counts.append(ours.beside(limit))
     remark = "Minutes of wall time, on our machine; the paper does not name its own."
     return Finding(rule, tuple(counts), remark)
