@@ -123,6 +123,20 @@ def test_where_no_seed_is_complete_all_are_averaged_as_far_as_they_go(tmp_path: 
     assert labels(ax) == ["single path (n = 2 of 3)"]
 
 
+def test_a_game_s_panel_has_one_protocol_and_the_game_s_own_points(tmp_path: Path) -> None:
+    written(tmp_path, [-0.1, 0.1], "task=pong", "task.protocol=machado2018")  # of 200 steps
+    written(tmp_path, [-0.05, 0.05], "task=pong")
+    written(tmp_path, [1.0, 2.0], "task=hopper")
+    hopper, paper, later = panels(tmp_path)
+    assert paper.get_title() == "pong, trpo2015  (25,000 steps an iteration)"
+    assert later.get_title() == "pong, machado2018\n(25,000 steps an iteration)"  # or it is cut
+    np.testing.assert_allclose(thick(paper)[0].get_ydata(), [-10.0, 10.0])
+    np.testing.assert_allclose(thick(later)[0].get_ydata(), [-20.0, 20.0])
+    assert labels(paper) == labels(later) == ["single path (n = 1)"]
+    for ax, wanted in ((hopper, "score (reward per step)"), (paper, "game score (its own points)")):
+        assert ax.get_ylabel() == wanted
+
+
 def test_a_search_is_drawn_by_the_score_of_its_mean(tmp_path: Path) -> None:
     written(tmp_path, [1.0, 1.0], "algo=cem", mean_scores=[2.0, 3.0])
     (ax,) = panels(tmp_path)

@@ -48,6 +48,20 @@ def test_a_cell_is_the_mean_of_the_evaluation_s_games(tmp_path: Path) -> None:
     )
 
 
+def test_runs_are_named_from_the_results_folder_wherever_the_command_is_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = written(tmp_path / "results", [-0.1] * 12, "task=pong")
+    monkeypatch.chdir(tmp_path)
+    made = []
+    for name in ("results", str(tmp_path / "results"), "./results/"):
+        assert outcome("tables", "--results-dir", name, capsys=capsys)[0] == 0
+        made.append((tmp_path / "results" / "tables" / "table1.csv").read_bytes())
+    assert made[0] == made[1] == made[2]
+    named = pd.read_csv(tmp_path / "results" / "tables" / "table1.csv")["runs"].dropna().tolist()
+    assert named == [own.path.relative_to(tmp_path / "results").as_posix()]
+
+
 def test_seeds_count_as_one_number_each(tmp_path: Path) -> None:
     for seed, level in enumerate((10.0, 14.0, 18.0)):
         own = written(tmp_path, [0.0] * 3, "task=qbert", f"seed={seed}", "algo=vine")

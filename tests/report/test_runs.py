@@ -69,7 +69,10 @@ def test_a_copy_of_a_run_is_not_another_seed(tmp_path: Path) -> None:
     path = written(tmp_path, [1.0], seed=0).path
     shutil.copytree(path, path.with_name("seed1"))
     found = collect([tmp_path])
-    assert [run.path for run in found.runs] == [path]
+    assert [(run.seed, run.state, len(run.rows)) for run in found.runs] == [
+        (0, "done", 1),
+        (1, "unreadable", 0),  # which there should be
+    ]
     (complaint,) = found.complaints
     assert "a copy of the run of seed 0" in complaint
 
@@ -139,7 +142,8 @@ def test_a_run_whose_configuration_is_lost_is_named(content: bytes, tmp_path: Pa
     lost, kept = written(tmp_path, [1.0], "seed=0"), written(tmp_path, [1.0], "seed=1")
     lost.config.write_bytes(content)
     found = collect([tmp_path])
-    assert [run.path for run in found.runs] == [kept.path]
+    assert [run.path for run in found.runs if run.complete] == [kept.path]
+    assert [(r.path, r.seed) for r in found.runs if r.state == "unreadable"] == [(lost.path, 0)]
     (complaint,) = found.complaints
     assert complaint.startswith(f"{lost.path}: not shown: ")
     kept.config.unlink()

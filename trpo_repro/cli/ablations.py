@@ -7,10 +7,10 @@ from pathlib import Path
 
 from trpo_repro.cli.output import write_files
 from trpo_repro.report import ablation_figure, baseline_figure, published, table
-from trpo_repro.report.ablations import FOLDER, stored_ablations
+from trpo_repro.report.ablations import FOLDER, ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen
-from trpo_repro.report.collection import collect, comparison
+from trpo_repro.report.collection import comparison, part
 from trpo_repro.report.picture import files
 from trpo_repro.report.style import our_style
 
@@ -18,32 +18,42 @@ SCALE = "bench"
 """These are run at no other."""
 
 
-def write_pictures(results: Path, output: Path, scales: Sequence[str]) -> None:
-    """Draw each ablation that is stored, and the natural gradient without a baseline."""
+def write_pictures(results: Path, output: Path, scales: Sequence[str]) -> list[str]:
+    """Draw each ablation that is stored, and the natural gradient without a baseline.
+
+    Returns:
+        What is wrong with the runs behind them, a line each.
+    """
     if SCALE not in scales:
-        return
+        return []
     chosen, contents = _chosen(results), list[dict[str, bytes]]()
+    varied, raw = part(results, FOLDER), part(results, baseline_figure.FOLDER)
     with our_style():
-        for name, picture in ablation_figure.draw(stored_ablations(results, chosen)).items():
+        for name, picture in ablation_figure.draw(ablations(chosen, varied.runs)).items():
             about = {"scale": SCALE, "runs": f"{FOLDER}/runs"}
             contents.append(files(f"ablation_{name}", picture, about))
-        raw = results / baseline_figure.FOLDER / "runs"
-        if raw.is_dir() and (drawn := baseline_figure.draw(chosen, collect([raw]).runs)):
+        if raw.runs and (drawn := baseline_figure.draw(chosen, raw.runs)):
             about = {"scale": SCALE, "runs": f"{baseline_figure.FOLDER}/runs"}
             contents.append(files("baseline", drawn, about))
     for content in contents:
         write_files(output, content)
+    return varied.complaints + raw.complaints
 
 
-def write_tables(results: Path, output: Path, scales: Sequence[str]) -> None:
-    """Write one table of all ablations, and Gymnasium's robots beside the published."""
+def write_tables(results: Path, output: Path, scales: Sequence[str]) -> list[str]:
+    """Write one table of all ablations, and Gymnasium's robots beside the published.
+
+    Returns:
+        What is wrong with the runs behind them, a line each.
+    """
     if SCALE not in scales:
-        return
-    if found := stored_ablations(results, _chosen(results)):
+        return []
+    varied, gym = part(results, FOLDER), part(results, published.FOLDER)
+    if found := ablations(_chosen(results), varied.runs):
         write_files(output, table.files("ablations", ablation_figure.table(found)))
-    gym = results / published.FOLDER / "runs"
-    if gym.is_dir():
-        write_files(output, table.files("gym_v5", published.table(collect([gym]).runs)))
+    if gym.runs:
+        write_files(output, table.files("gym_v5", published.table(gym.runs)))
+    return varied.complaints + gym.complaints
 
 
 def _chosen(results: Path) -> Chosen:

@@ -163,6 +163,7 @@ def _claims(claims: argparse.ArgumentParser) -> None:
     claims.add_argument(
         "--brief", action="store_true", help="print the verdicts alone, as Markdown"
     )
+    _strict(claims)
 
 
 def _measure(measure: argparse.ArgumentParser) -> None:
@@ -173,6 +174,7 @@ def _measure(measure: argparse.ArgumentParser) -> None:
 def _report(report: argparse.ArgumentParser) -> None:
     _results(report)
     report.add_argument("--output", help="the page's path; default: report.html of the results")
+    _strict(report)
 
 
 def _theory(theory: argparse.ArgumentParser) -> None:
@@ -198,7 +200,7 @@ def _results(command: argparse.ArgumentParser) -> None:
 
 def _strict(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--strict", action="store_true", help="exit 3 if a run is unfinished or damaged"
+        "--strict", action="store_true", help="exit 3 if a stored run or file is missing or damaged"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Rows
 
-from trpo_repro.cli.output import warn, write_files
+from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.errors import ConfigError
 from trpo_repro.report import evaluations
 from trpo_repro.report.claims.evidence import gather
@@ -22,14 +22,17 @@ def main(options: argparse.Namespace) -> int:
     results = Path(options.results_dir)
     if not results.is_dir():
         raise ConfigError("no such folder", where=str(results), fix="name it: --results-dir DIR")
-    warn(evaluations.complaints(results))
-    entries = ledger(gather(results))
+    evidence = gather(results)
+    losses = [*evidence.complaints, *evaluations.complaints(results)]
+    warn(losses)
+    entries = ledger(evidence)
     if options.brief:
         print(summary(entries))
-        return 0
-    output = Path(options.output) if options.output else results / "tables"
-    write_files(output, files("claims", table(entries)))
-    _show(entries)
+    else:
+        output = Path(options.output) if options.output else results / "tables"
+        write_files(output, files("claims", table(entries)))
+        _show(entries)
+    refuse_if_strict(options.strict, losses)
     return 0
 
 

@@ -11,7 +11,7 @@ from trpo_repro.cli.ablations import write_pictures
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.errors import ConfigError
 from trpo_repro.report import figure4, figure5, stepsizes
-from trpo_repro.report.choice import choices
+from trpo_repro.report.choice import Choice, choices, lacking
 from trpo_repro.report.collection import SCALES, Collection, comparison, suffix
 from trpo_repro.report.games import PROTOCOLS, is_game
 from trpo_repro.report.picture import Picture, files, sidecar
@@ -26,21 +26,24 @@ def main(options: argparse.Namespace) -> int:
     stored = comparison(results)
     scales = [options.scale] if options.scale else stored.scales or SCALES[:1]
     at_scales = {scale: stored.at(scale) for scale in scales}
-    complaints = [line for found in at_scales.values() for line in found.complaints]
-    contents = list[dict[str, bytes]]()
+    losses = [line for found in at_scales.values() for line in found.complaints]
+    complaints, contents = list[str](), list[dict[str, bytes]]()
     with our_style():
         for scale, found in at_scales.items():
             if any(run.complete and not is_game(run) for run in found.runs):
                 contents += _figure4(found, results, scale, complaints)
+                losses += lacking(_of_robots(found))
             for protocol in PROTOCOLS:
                 contents += _figure5(found, results, scale, protocol, complaints)
+                losses += lacking(figure5.of_protocol(found.runs, protocol))
+    warn(losses := list(dict.fromkeys(losses)))
     warn(dict.fromkeys(complaints))
     if not contents:
         raise ConfigError("no stored run is complete", fix="see trpo-repro status")
     for content in contents:
         write_files(output, content)
-    write_pictures(results, output, scales)
-    refuse_if_strict(options.strict, [c for found in at_scales.values() for c in found.complaints])
+    warn(others := write_pictures(results, output, scales))
+    refuse_if_strict(options.strict, losses + others)
     return 0
 
 
@@ -48,7 +51,7 @@ def _figure4(
     found: Collection, results: Path, scale: str, complaints: list[str]
 ) -> Iterator[dict[str, bytes]]:
     """Yield the files of the pictures of continuous tasks; add to `complaints`."""
-    chosen = choices([run for run in found.runs if not is_game(run)])
+    chosen = _of_robots(found)
     about = sidecar(chosen, results, scale=scale, unreadable=list(found.unreadable))
     pictures = {
         name + suffix(scale): figure4.draw(chosen, abscissa)
@@ -59,6 +62,11 @@ def _figure4(
     elif scale == SCALES[0]:
         complaints.append("no stepsizes were swept: no picture of them")
     yield from _drawn(pictures, about, complaints)
+
+
+def _of_robots(found: Collection) -> dict[str, list[Choice]]:
+    """Return what is shown of every task that is no game."""
+    return choices([run for run in found.runs if not is_game(run)])
 
 
 def _figure5(

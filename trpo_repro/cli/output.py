@@ -27,9 +27,9 @@ def refuse_if_strict(strict: bool, complaints: Sequence[str]) -> None:
     """
     if strict and complaints:
         raise CheckpointError(
-            f"{len(complaints)} stored runs are unfinished, damaged or unreadable",
+            f"{len(complaints)} stored runs or files are missing, unfinished or damaged",
             where="--strict",
-            fix="run them again, or take out --strict",
+            fix="make them again, or take out --strict",
         )
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trpo_repro.cli.output import warn, write_files
+from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.report import evaluations
+from trpo_repro.report.claims.evidence import gather
+from trpo_repro.report.collection import part
 from trpo_repro.report.html.page import page
+from trpo_repro.report.html.sections import PARTS
 
 
 def main(options: argparse.Namespace) -> int:
     """Write the page; print its path."""
     results = Path(options.results_dir)
     output = Path(options.output) if options.output else results / "report.html"
-    warn(evaluations.complaints(results))
+    losses = [*gather(results).complaints, *evaluations.complaints(results)]
+    losses += [line for name in PARTS for line in part(results, name).complaints]
+    warn(losses := list(dict.fromkeys(losses)))
     write_files(output.parent, {output.name: page(results)})
+    refuse_if_strict(options.strict, losses)
     return 0

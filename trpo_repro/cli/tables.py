@@ -11,7 +11,7 @@ from pathlib import Path
 from trpo_repro.cli.ablations import write_tables
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.report import evaluations, paper_table, score_table, table1
-from trpo_repro.report.choice import choices
+from trpo_repro.report.choice import Choice, choices, lacking
 from trpo_repro.report.collection import SCALES, comparison, suffix
 from trpo_repro.report.games import PROTOCOLS, is_game, played_as
 from trpo_repro.report.runs import StoredRun
@@ -28,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
     for scale in scales or ([] if games else SCALES[:1]):
         found = stored.at(scale)
         tables |= _of_scale(found.runs, scale)
-        losses += found.complaints
+        losses += found.complaints + lacking(_of_robots(found.runs))
     tables |= games
     losses = list(dict.fromkeys(losses))
     warn(losses + complaints + evaluations.complaints(results))
@@ -37,19 +37,24 @@ def main(options: argparse.Namespace) -> int:
         write_files(output, files(name, table))
     if "table1" in tables:
         print(markdown(tables["table1"]))
-    write_tables(results, output, scales)
-    refuse_if_strict(options.strict, losses)
+    warn(others := write_tables(results, output, scales))
+    refuse_if_strict(options.strict, losses + others)
     return 0
 
 
 def _of_scale(runs: list[StoredRun], scale: str) -> dict[str, Table]:
     """Return the tables whose numbers are of runs of one scale."""
     tables = dict[str, Table]()
-    if chosen := choices([run for run in runs if not is_game(run)]):
+    if chosen := _of_robots(runs):
         tables[f"scores{suffix(scale)}"] = score_table.table(chosen)
         tables[f"parameters{suffix(scale)}"] = paper_table.parameters(chosen)
     tables[f"times{suffix(scale)}"] = paper_table.times(choices(runs))
     return tables
+
+
+def _of_robots(runs: list[StoredRun]) -> dict[str, list[Choice]]:
+    """Return what is shown of every task that is no game."""
+    return choices([run for run in runs if not is_game(run)])
 
 
 def _games(runs: list[StoredRun], results: Path) -> tuple[dict[str, Table], list[str]]:

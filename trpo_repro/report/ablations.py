@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from trpo_repro.report.choice import Choice
-from trpo_repro.report.collection import collect
 from trpo_repro.report.groups import Group, by_task, settings
 from trpo_repro.report.runs import StoredRun
 
@@ -68,12 +66,6 @@ class Member:
 
 Found = Mapping[str, Mapping[str, Sequence[Member]]]
 """By name of the ablation, by task: the members by rising value, two at least."""
-
-
-def stored_ablations(results: Path, chosen: Mapping[str, Sequence[Choice]]) -> Found:
-    """Return what of each ablation is stored below `results`; nothing where none was run."""
-    folder = results / FOLDER / "runs"
-    return ablations(chosen, collect([folder]).runs) if folder.is_dir() else {}
 
 
 def ablations(chosen: Mapping[str, Sequence[Choice]], runs: Sequence[StoredRun]) -> Found:

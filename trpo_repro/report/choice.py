@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from trpo_repro.report.groups import Group, by_algorithm, by_task, settings
-from trpo_repro.report.runs import StoredRun
+from trpo_repro.report.runs import ABSENT, StoredRun, stand_in
 
 STEPSIZE = "algo.stepsize"
 
@@ -52,13 +53,27 @@ class Choice:
 def choices(runs: Sequence[StoredRun]) -> dict[str, list[Choice]]:
     """Return for each task one choice an algorithm, both in the paper's order.
 
+    A seed that most of the settings shown on a task have counts for all of them as one that there
+    should be. Settings that are not shown have no say, and nothing is asked of them: a stepsize may
+    have been tried on fewer seeds, or on others.
+
     Args:
         runs: Sorted by task, algorithm, identity and seed, as `collect` returns them.
     """
     return {
-        task: [choose(same) for _, same in by_algorithm(groups)]
+        task: _with_absent([choose(same) for _, same in by_algorithm(groups)])
         for task, groups in by_task(runs).items()
     }
+
+
+def lacking(chosen: Mapping[str, Sequence[Choice]]) -> list[str]:
+    """Return a line for each setting that is shown and lacks seeds that most others have."""
+    return [
+        f"{absent[0].path.parent}: {absent[0].problem}"
+        for of_task in chosen.values()
+        for choice in of_task
+        if (absent := [run for run in choice.group.runs if run.state == ABSENT])
+    ]
 
 
 def choose(groups: Sequence[Group]) -> Choice:
@@ -83,3 +98,29 @@ def choose(groups: Sequence[Group]) -> Choice:
     best = max(sweep, key=lambda g: (len(g.complete) == most, not g.failed, g.final))
     others = itertools.chain.from_iterable(s for s in sweeps.values() if s is not sweep)
     return Choice(best, tuple(sweep), tuple(others))
+
+
+def _with_absent(of_task: Sequence[Choice]) -> list[Choice]:
+    """Return the choices on one task, seeds that are not there in those that should have them."""
+    shown = [choice for choice in of_task if choice.shown]
+    having = Counter(seed for choice in shown for seed in choice.group.seeds)
+    usual = {seed for seed, count in having.items() if 2 * count > len(shown)}
+    return [
+        _with_seeds(choice, sorted(usual - choice.group.seeds)) if choice.shown else choice
+        for choice in of_task
+    ]
+
+
+def _with_seeds(choice: Choice, absent: Sequence[int]) -> Choice:
+    """Return `choice` with what stands for the seeds that are `absent`."""
+    if not absent:
+        return choice
+    sibling, seeds = choice.group.runs[0], ", ".join(map(str, absent))
+    problem = (
+        f"no run of seed{'s' * (len(absent) > 1)} {seeds}, which most algorithms on"
+        f" {sibling.task} have; fix: run {'them' if len(absent) > 1 else 'it'}"
+    )
+    added = [stand_in(sibling, seed, ABSENT, problem) for seed in absent]
+    group = Group(tuple(sorted([*choice.group.runs, *added], key=lambda run: run.seed)))
+    sweep = tuple(group if own is choice.group else own for own in choice.sweep)
+    return replace(choice, group=group, sweep=sweep)

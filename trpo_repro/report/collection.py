@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trpo_repro.errors import CheckpointError, ConfigError
-from trpo_repro.report.runs import StoredRun, read_run
+from trpo_repro.report.runs import UNREADABLE, StoredRun, read_run, stand_in
 
 SCALES = ("bench", "paper")
 """What pictures and tables are of: each has runs of one."""
@@ -22,7 +22,8 @@ class Collection:
     """What was found below some folders.
 
     Attributes:
-        runs: The runs, in order of task, algorithm, identity and seed.
+        runs: The runs, in order of task, algorithm, identity and seed. An unreadable one beside
+            others of the same settings is among them, without rows.
         unreadable: The folders of which nobody knows what they are, and why.
     """
 
@@ -33,7 +34,8 @@ class Collection:
     def complaints(self) -> list[str]:
         """Return one line for each run that is unreadable, unfinished or damaged."""
         lost = [f"{folder}: not shown: {why}" for folder, why in self.unreadable.items()]
-        return lost + [f"{run.path}: {run.problem}" for run in self.runs if run.problem]
+        known = [run for run in self.runs if run.path not in self.unreadable]
+        return lost + [f"{run.path}: {run.problem}" for run in known if run.problem]
 
     @property
     def scales(self) -> list[str]:
@@ -60,21 +62,39 @@ def collect(paths: Sequence[Path]) -> Collection:
         ConfigError: A path is no folder, or no run is below any of them.
         CheckpointError: Runs there are, but none can be read.
     """
-    runs, unreadable = [], {}
     folders = _run_folders(paths)
-    for folder in folders:
-        try:
-            runs.append(read_run(folder))
-        except (CheckpointError, OSError) as error:
-            unreadable[folder] = str(error)
-    runs.sort(key=lambda run: (run.task, run.algorithm, run.identity, run.seed))
-    found = Collection(runs, unreadable)
-    if not runs:
+    found = _read(folders)
+    if not found.runs:
         raise CheckpointError(
             f"none of {len(folders)} runs can be read; the first: {found.complaints[0]}",
             fix="train again, with run --restart",
         )
     return found
+
+
+def _read(folders: Sequence[Path]) -> Collection:
+    """Return the runs in `folders`, in order."""
+    runs, unreadable = list[StoredRun](), dict[Path, str]()
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except CheckpointError as error:
+            unreadable[folder] = error.what
+        except OSError as error:
+            unreadable[folder] = f"{Path(error.filename or folder).name}: {error.strerror}"
+    runs += _stand_ins(runs, unreadable)
+    runs.sort(key=lambda run: (run.task, run.algorithm, run.identity, run.seed))
+    return Collection(runs, unreadable)
+
+
+def _stand_ins(runs: Sequence[StoredRun], unreadable: Mapping[Path, str]) -> list[StoredRun]:
+    """Return what stands for each unreadable `seed…` that lies beside runs that can be read."""
+    beside = {run.path.parent: run for run in runs}
+    return [
+        stand_in(beside[folder.parent], int(name[1]), UNREADABLE, f"not shown: {why}")
+        for folder, why in unreadable.items()
+        if folder.parent in beside and (name := re.fullmatch(r"seed(\d+)", folder.name))
+    ]
 
 
 def suffix(scale: str) -> str:
@@ -96,27 +116,42 @@ def comparison(results: Path) -> Collection:
         CheckpointError: Runs there are, but none can be read.
     """
     found = collect(comparison_folders(results) or [results / "runs"])
-    once = {
-        (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed): run
-        for run in found.runs
-    }
+    once = dict[tuple[object, ...], StoredRun]()
+    for run in found.runs:
+        key = (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed)
+        if key not in once or run.state != UNREADABLE:
+            once[key] = run
     return Collection(list(once.values()), found.unreadable)
 
 
+def part(results: Path, name: str) -> Collection:
+    """Read all runs of another part of the results, such as `ablations`; there may be none."""
+    folder = results / name / "runs"
+    return _read(_run_folders_below([folder])) if folder.is_dir() else Collection([], {})
+
+
 def _run_folders(paths: Sequence[Path]) -> list[Path]:
-    """Return every run folder in and below `paths`, once."""
-    found: dict[Path, Path] = {}
-    for path in paths:
-        if not path.is_dir():
-            raise ConfigError(
-                f"there is no folder {path}", fix="name run folders, or their parents"
-            )
-        files = [*path.rglob("config.json"), *path.rglob("progress.csv")]
-        for folder in sorted({file.parent for file in files}):
-            if folder == path or not SET_ASIDE.search(folder.name):
-                found.setdefault(folder.resolve(), folder)
+    """Return every run folder in and below `paths`, once.
+
+    Raises:
+        ConfigError: A path is no folder, or no run is below any of them.
+    """
+    if lost := [path for path in paths if not path.is_dir()]:
+        fix = "name run folders, or their parents"
+        raise ConfigError(f"there is no folder {lost[0]}", fix=fix)
+    found = _run_folders_below(paths)
     if not found:
         raise ConfigError(
             f"no run is below {', '.join(map(str, paths))}", fix="train one: trpo-repro run task=…"
         )
+    return found
+
+
+def _run_folders_below(folders: Sequence[Path]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for top in folders:
+        files = [*top.rglob("config.json"), *top.rglob("progress.csv")]
+        for folder in sorted({file.parent for file in files}):
+            if folder == top or not SET_ASIDE.search(folder.name):
+                found.setdefault(folder.resolve(), folder)
     return list(found.values())

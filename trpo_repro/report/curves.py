@@ -1,17 +1,22 @@
-"""Learning curves: score against policy iteration, one panel a task (as in the paper's Fig. 4)."""
+"""Learning curves: score against policy iteration, one panel a task (as in the paper's Fig. 4).
+
+A game has a panel for each protocol, of its own points: an episode's reward, not that of a step.
+"""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from trpo_repro.report.games import PROTOCOLS, is_game
 from trpo_repro.report.groups import Group, by_algorithm, by_task, settings
 from trpo_repro.report.layout import caption, panels
 from trpo_repro.report.runs import StoredRun
@@ -23,6 +28,7 @@ OTHER_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 LEGEND_LINE = 0.16  # inches
 FEW_CURVES = 2  # so many find room for their legend among them
 LABEL_WIDTH = 46  # characters
+TITLE_WIDTH = 43  # characters above a panel
 
 
 @dataclass(frozen=True)
@@ -42,15 +48,26 @@ class Curve:
 
 def draw(runs: Sequence[StoredRun]) -> Figure:
     """Return the figure of `runs`: seeds thin, their mean thick, its 95% interval a band."""
-    drawn = {task: list(_curves(groups)) for task, groups in by_task(runs).items()}
+    drawn = {title: list(_curves(groups)) for title, groups in _titled(by_task(runs)).items()}
     below = LEGEND_LINE * max(map(_lines_below, drawn.values()))
     figure, axes = panels(len(drawn), below=below)
-    for ax, (task, curves) in zip(axes, drawn.items(), strict=True):
-        _panel(ax, task, curves)
+    for ax, (title, curves) in zip(axes, drawn.items(), strict=True):
+        _panel(ax, title, curves)
     figure.suptitle("Learning curves", x=0.01, ha="left", weight="bold")
     groups = [curve.group for curves in drawn.values() for curve in curves]
     caption(figure, _caption(groups))
     return figure
+
+
+def _titled(tasks: Mapping[str, Sequence[Group]]) -> dict[str, list[Group]]:
+    """Return the groups of each panel by its title: one a task, of a game one a protocol."""
+    titled: dict[str, list[Group]] = {}
+    for task, groups in tasks.items():
+        for protocol in ("", *PROTOCOLS):
+            own = [g for g in groups if g.runs[0].config["task"].get("protocol", "") == protocol]
+            if own:
+                titled[f"{task}, {protocol}" if protocol else task] = own
+    return titled
 
 
 def _curves(groups: Sequence[Group]) -> Iterator[Curve]:
@@ -75,15 +92,17 @@ def _lines_below(curves: Sequence[Curve]) -> int:
     return sum(curve.label.count("\n") + 1 for curve in curves)
 
 
-def _panel(ax: Axes, task: str, curves: Sequence[Curve]) -> None:
+def _panel(ax: Axes, title: str, curves: Sequence[Curve]) -> None:
     """Draw one task."""
     sizes = {int(curve.group.runs[0].config["steps_per_iter"]) for curve in curves}
-    steps = f"  ({sizes.pop():,} steps an iteration)" if len(sizes) == 1 else ""
-    ax.set_title(task + steps)
+    steps = [f"({sizes.pop():,} steps an iteration)"] if len(sizes) == 1 else []
+    line = "  ".join([title, *steps])
+    ax.set_title(line if len(line) <= TITLE_WIDTH else "\n".join([title, *steps]))
     for curve in curves:
         _draw_curve(ax, curve)
     ax.set_xlabel("policy iteration")
-    ax.set_ylabel("score (reward per step)")
+    game = is_game(curves[0].group.runs[0])
+    ax.set_ylabel("game score (its own points)" if game else "score (reward per step)")
     ax.set_xlim(left=0)
     ax.margins(x=0)
     if _lines_below(curves):  # no corner would be free
@@ -98,9 +117,9 @@ def _draw_curve(ax: Axes, curve: Curve) -> None:
     if len(group.runs) > 1:
         for run in group.runs:
             seed = THIN if run.complete else DOTTED
-            ax.plot(run.rows["iteration"], run.score, color=colour, **seed)
+            ax.plot(run.rows["iteration"], _scores(run), color=colour, **seed)
     iterations, scores = aligned(
-        [(run.rows["iteration"].to_numpy(np.float64), run.score) for run in group.averaged]
+        [(run.rows["iteration"].to_numpy(np.float64), _scores(run)) for run in group.averaged]
     )
     mean = scores.mean(axis=0)
     if len(scores) >= SEEDS_FOR_BAND:
@@ -110,6 +129,11 @@ def _draw_curve(ax: Axes, curve: Curve) -> None:
     ax.plot(
         iterations, mean, color=colour, linestyle=curve.dashes, label=curve.label, marker=marker
     )
+
+
+def _scores(run: StoredRun) -> NDArray[np.float64]:
+    """Return (T,) what is drawn: reward per step, or in a game that of an episode."""
+    return run.rows["return_mean"].to_numpy(np.float64) if is_game(run) else run.score
 
 
 def _caption(groups: Sequence[Group]) -> str:

@@ -45,6 +45,11 @@ class Group:
         return None if value is None else float(value)
 
     @property
+    def seeds(self) -> frozenset[int]:
+        """Return their seeds, those that are lost too."""
+        return frozenset(run.seed for run in self.runs)
+
+    @property
     def complete(self) -> tuple[StoredRun, ...]:
         """Return the runs that are done, all their rows there."""
         return tuple(run for run in self.runs if run.complete)
@@ -75,7 +80,7 @@ class Group:
         return f"n = {self.shares(self.averaged)}"
 
     def shares(self, runs: Sequence[StoredRun]) -> str:
-        """Return `5`, or `3 of 5, 1 failed` where `runs` are not all."""
+        """Return `5`, or `3 of 5, 1 failed` where `runs` are not all that there should be."""
         lost = f", {self.failed} failed" if self.failed else ""
         return (
             f"{len(runs)}"

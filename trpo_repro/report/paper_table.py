@@ -118,9 +118,16 @@ def policy_sizes(run: StoredRun) -> dict[str, int]:
 def times(chosen: Mapping[str, Sequence[Choice]]) -> Table:
     """Return computation times: a row for each task and algorithm with a complete run."""
     paper = paper_table()
-    rows = [_time(task, choice, paper) for task, of_task in chosen.items() for choice in of_task]
-    known = [row for row in rows if row]
-    shown = [{key.replace("_", " "): _text(v) for key, v in row.items()} for row in known]
+    told = [
+        (row, choice.group.shares(choice.group.complete))
+        for task, of_task in chosen.items()
+        for choice in of_task
+        if (row := _time(task, choice, paper))
+    ]
+    known = [row for row, _ in told]
+    shown = [
+        {key.replace("_", " "): _text(v) for key, v in {**row, "n": n}.items()} for row, n in told
+    ]
     notes = (
         "Ours: wall time of whole runs, mean over the complete ones, beside whatever else the"
         " machine did. Undisturbed: the median iteration's time, times the iterations.",

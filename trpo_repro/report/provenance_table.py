@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from trpo_repro.report.runs import StoredRun
+from trpo_repro.report.runs import UNREADABLE, StoredRun
 from trpo_repro.report.table import Table, machines
 
 PART = "part"
@@ -29,7 +29,7 @@ def table(parts: Mapping[str, Sequence[StoredRun]]) -> Table:
         f"All: {len(every)} runs, {steps / 1e6:.0f} million simulated steps, {spent:.1f} hours of"
         " wall time, runs side by side each counted.",
         f"Versions: {'; '.join(_versions(every))}.",
-        f"Machines: {machines([run.machine for run in every])}.",
+        f"Machines: {machines([run.machine for run in _read(every)])}.",
         "A + behind a commit: code or settings were edited since, or (before 2026-11-21) results.",
     )
     numbers = pd.DataFrame(rows)
@@ -63,12 +63,17 @@ def _row(part: str, task: str, runs: Sequence[StoredRun]) -> dict[str, object]:
         "failed": sum(run.state == "failed" for run in runs),
         "million steps": sum(map(_steps, runs)) / 1e6,
         "hours": sum(map(hours, runs)),
-        "commits": ", ".join(_sorted(str(run.provenance.get("git_commit")) for run in runs)),
+        "commits": ", ".join(_sorted(str(r.provenance.get("git_commit")) for r in _read(runs))),
     }
 
 
 def _steps(run: StoredRun) -> float:
     return float(run.rows["sim_steps"].iloc[-1]) if len(run.rows) else 0.0
+
+
+def _read(runs: Sequence[StoredRun]) -> list[StoredRun]:
+    """Return the runs of which somebody knows where they were made."""
+    return [run for run in runs if run.state != UNREADABLE]
 
 
 def _versions(runs: Sequence[StoredRun]) -> list[str]:

@@ -60,7 +60,7 @@ def _ours(runs: Sequence[StoredRun]) -> list[dict[str, str]]:
             "method": f"{method}, {batch:,} a batch",
             "environments": "Gymnasium v5",
             "steps": f"{steps:,}",
-            "seeds": ", ".join(dict.fromkeys(str(len(g.complete)) for g in own.values())),
+            "seeds": ", ".join(dict.fromkeys(g.shares(g.complete) for g in own.values())),
             "metric": f"final {FINAL} iterations, mean [95%]",
             **{robot: _return(own[robot]) if robot in own else "" for robot in ROBOTS},
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
 """The parts of a configuration that decide results; their hash tells runs apart."""
 SIZE_LIMIT = 1 << 24  # bytes of rows that we agree to read: fifty thousand of them
 JSON_LIMIT = 1 << 20  # bytes; nothing that a run writes comes near
+UNREADABLE, ABSENT = "unreadable", "absent"
+"""The states of runs that stand for seeds that there should be."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class StoredRun:
         seed: The seed.
         config: The configuration as it was written.
         rows: One row an iteration, the whole and sound ones.
-        state: What the run says of itself: done, running, interrupted, failed.
+        state: What the run says of itself: done, running, interrupted, failed; or `UNREADABLE` or
+            `ABSENT`, of which there are no rows.
         complete: Whether the run says that it is done and its rows are all there.
         problem: What is wrong with it; empty where nothing is.
     """
@@ -143,7 +146,7 @@ def read_run(folder: Path) -> StoredRun:
 
 def read_progress(path: Path) -> tuple[pd.DataFrame, str]:
     """Return the sound rows at the beginning of a `progress.csv`, and what is wrong after them."""
-    nothing = pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
+    nothing = _no_rows()
     try:
         raw = path.read_bytes() if path.stat().st_size <= SIZE_LIMIT else b""
         whole, newline, rest = raw.rpartition(b"\n")
@@ -165,6 +168,32 @@ def read_progress(path: Path) -> tuple[pd.DataFrame, str]:
     if sound < len(rows) or rest:
         problem = f"{path.name} is damaged after {sound} rows"
     return rows.iloc[:sound], problem
+
+
+def _no_rows() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
+
+
+def stand_in(sibling: StoredRun, seed: int, state: str, problem: str) -> StoredRun:
+    """Return what stands for a seed that nobody can read, so that it is counted as one.
+
+    Args:
+        sibling: A run of the same settings, in a folder beside it.
+        seed: The seed that is lost.
+        state: `UNREADABLE` or `ABSENT`.
+        problem: What is wrong.
+    """
+    config = {key: value for key, value in sibling.config.items() if key != "provenance"}
+    return replace(
+        sibling,
+        path=sibling.path.with_name(f"seed{seed}"),
+        seed=seed,
+        config={**config, "seed": seed},
+        rows=_no_rows(),
+        state=state,
+        complete=False,
+        problem=problem,
+    )
 
 
 def _state(path: Path) -> str:

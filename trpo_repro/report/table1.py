@@ -40,17 +40,19 @@ class Cell:
         between: Its interval; None for a single number.
         games: Games played for it; 0 where training's batches stand for them.
         seeds: Runs behind it.
+        stored: Runs that there are of its setting.
         scale: Of the run; empty for random play.
         sim_steps: Simulated steps behind the policy, mean over seeds.
         iterations: Iterations done, of the seed with the fewest.
         planned: Iterations that the run is to have.
-        runs: Folders of the runs.
+        runs: Folders of the runs, relative to the results.
     """
 
     mean: float
     between: Interval | None
     games: int
     seeds: int = 1
+    stored: int = 1
     scale: str = ""
     sim_steps: float = 0.0
     iterations: int = 0
@@ -68,7 +70,7 @@ def table(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") 
     """
     paper = paper_scores()
     theirs = paper if protocol == "trpo2015" else paper.iloc[:0]
-    ours = {RANDOM: random_cells(results, protocol), **_trained(runs, protocol)}
+    ours = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol)}
     shown: list[dict[Any, Any]] = [
         {"": f"{name}, paper", **row} for name, row in theirs.to_dict("index").items()
     ]
@@ -86,7 +88,7 @@ def table(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") 
 
 def missing(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") -> list[str]:
     """Return a line for each of our rows that has empty cells."""
-    cells = {RANDOM: random_cells(results, protocol), **_trained(runs, protocol)}
+    cells = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol)}
     games = list(paper_scores().columns)
     lost = {name: [game for game in games if game not in own] for name, own in cells.items()}
     return [f"Table 1, {name}: nothing of {', '.join(gone)}" for name, gone in lost.items() if gone]
@@ -103,12 +105,12 @@ def random_cells(results: Path, protocol: str) -> dict[str, Cell]:
     return cells
 
 
-def _trained(runs: Sequence[StoredRun], protocol: str) -> dict[str, dict[str, Cell]]:
+def _trained(runs: Sequence[StoredRun], results: Path, protocol: str) -> dict[str, dict[str, Cell]]:
     """Return our cells by row and game."""
     groups = by_task(played_as(runs, protocol))
     return {
         name: {
-            game: cell(max(own, key=_evidence))
+            game: cell(max(own, key=_evidence), results)
             for game, of_game in groups.items()
             if (own := [g for g in of_game if g.algorithm == algorithm and _rows(g)])
         }
@@ -129,7 +131,7 @@ def _steps(run: StoredRun) -> float:
     return float(run.rows["sim_steps"].iloc[-1]) if len(run.rows) else 0.0
 
 
-def cell(group: Group) -> Cell:
+def cell(group: Group, results: Path) -> Cell:
     """Return the score of the seeds of one setting, those unfinished too if none is complete."""
     runs = group.averaged
     paths = [run.path / SAMPLED for run in runs]
@@ -148,11 +150,12 @@ def cell(group: Group) -> Cell:
         between=mean_interval(means) if len(means) > 1 else single,
         games=games,
         seeds=len(runs),
+        stored=len(group.runs),
         scale=str(runs[0].config["scale"]),
         sim_steps=float(np.mean([_steps(run) for run in runs])),
         iterations=min(len(run.rows) for run in runs),
         planned=int(runs[0].config["iterations"]),
-        runs=tuple(run.path.as_posix() for run in runs),
+        runs=tuple(run.path.relative_to(results).as_posix() for run in runs),
     )
 
 
@@ -162,7 +165,8 @@ def text(own: Cell) -> str:
     if not own.scale:
         return f"{estimate(own.mean, own.between, '.1f')}; {basis}"
     mark = "" if own.scale == "paper" else "*"
-    seeds = f" of {own.seeds} seeds" if own.seeds > 1 else ""
+    behind = f"{own.seeds}" if own.seeds == own.stored else f"{own.seeds} of {own.stored}"
+    seeds = f" of {behind} seeds" if own.stored > 1 else ""
     place = "" if own.iterations >= own.planned else f", {own.iterations} of {own.planned} its"
     size = f"{own.scale}, {own.sim_steps / 1e6:.3g}M steps{place}"
     return f"{estimate(own.mean, own.between, '.1f')}{mark}; {basis}{seeds}; {size}"
@@ -172,7 +176,7 @@ def _numbers(own: Cell) -> dict[str, Any]:
     """Return a cell for machines."""
     low, high = own.between or (None, None)
     fields: Mapping[str, Any] = asdict(own)
-    kept = {k: v for k, v in fields.items() if k not in ("between", "runs")}
+    kept = {k: v for k, v in fields.items() if k not in ("between", "stored", "runs")}
     return {**kept, "low": low, "high": high, "source": "ours", "runs": " ".join(own.runs)}
 
 

@@ -244,7 +244,12 @@ def test_games_are_judged_at_the_paper_s_scale_alone(tmp_path: Path) -> None:
     folder = written(tmp_path, [0.0] * 12, "task=qbert")
     evaluate(folder, 1900.0)
     finding = found(tmp_path, "C12")
-    assert judgements(finding)["pong, share of the paper's"] == "met"
+    assert judgements(finding)["pong"] == "met"
+    assert (finding.counts[3].value, finding.counts[3].between) == (20.0, (20.0, 20.0))
+    for seed in range(3):  # chance scores -20.4, the paper 20.9: four fifths of the way are 12.64
+        folder = written(tmp_path, [0.0] * 12, "task=pong", "scale=paper", seed=seed)
+        evaluate(folder, 12.6)
+    assert judgements(found(tmp_path, "C12"))["pong"] == "not met"
     assert judgements(finding)["qbert"] == "not at this scale"
     assert finding.verdict == Verdict.UNTESTED
     assert finding.remark.endswith("qbert 1900.")
@@ -295,6 +300,36 @@ def test_random_play_is_judged_by_whether_its_interval_holds_the_paper_s(tmp_pat
     found_here = judgements(found(tmp_path, "C14"))
     assert (found_here["pong"], found_here["qbert"]) == ("met", "not met")
     assert found_here["breakout, random"] == "missing"
+
+
+def numbers_of(finding: Finding) -> dict[str, float | None]:
+    return {count.name: count.paper for count in finding.counts}
+
+
+def test_counts_carry_the_paper_s_number_where_it_has_one(tmp_path: Path) -> None:
+    measured(tmp_path, "standing", ("score", "hopper", 1.0, 1.0, 1.0))
+    rows = [("parameters", task, 364.0, 364.0, 364.0) for task in ("swimmer", "atari")]
+    measured(tmp_path, "parameters", *rows)
+    times = [("products / gradient", "50 states", 1.1, 1.0, 1.2)]
+    measured(tmp_path, "products", *times, ("relative difference", "hopper", 1e-6, 1e-6, 1e-6))
+    evaluate(written(tmp_path, [0.0] * 12, "task=pong", "scale=paper"), 20.0)
+    assert numbers_of(found(tmp_path, "C09")) == {"hopper, score": 1.0}
+    single_path = {"beam_rider": 1425.2, "breakout": 10.8, "enduro": 534.6, "pong": 20.9}
+    single_path |= {"qbert": 1973.5, "seaquest": 1908.6, "space_invaders": 568.4}
+    assert numbers_of(found(tmp_path, "C12")) == single_path  # those not run yet too
+    assert numbers_of(found(tmp_path, "C13"))["qbert"] == 7732.5
+    assert numbers_of(found(tmp_path, "C14"))["pong, random"] == -20.4
+    assert numbers_of(found(tmp_path, "C16")) == {"swimmer": 364.0, "atari": 33_500.0}
+    assert list(numbers_of(found(tmp_path, "C17")).values()) == [5, 2, 35, 14, 100, 40]
+    assert set(numbers_of(found(tmp_path, "C18")).values()) == {30.0}
+    assert next(iter(numbers_of(found(tmp_path, "C21")).values())) == 1.0
+    assert set(numbers_of(found(tmp_path, "C22")).values()) == {None}
+    made = table(ledger(gather(tmp_path)))
+    rows = made.numbers.set_index(["id", "count"])
+    assert rows.loc[("C16", "atari"), ["value", "paper"]].tolist() == [364.0, 33_500.0]
+    shown = made.shown.set_index("id")["numbers"]
+    assert shown["C16"] == "swimmer 364 (paper: 364); atari 364 (paper: 33500)"
+    assert "pong 20 (paper: 20.9); qbert (paper: 1973.5)" in shown["C12"]
 
 
 def test_hours_are_extrapolated_from_the_speed_of_runs(tmp_path: Path) -> None:

@@ -53,9 +53,11 @@ def test_what_a_claim_asks_and_its_numbers_stand_open(text: str) -> None:
     opened = {re.findall(r"<b>(C\d+)</b>", a)[0]: a.split("<details>")[0] for a in articles}
     assert "The mean final score reaches, on each task: cartpole 9.5" in opened["C01"]
     assert "Met on both counts." in opened["C16"]
-    assert 'class="numbers">swimmer 364; atari 33500<' in opened["C16"]
+    wanted = "swimmer 364 (paper: 364); atari 33500 (paper: 33500)"
+    assert f'class="numbers">{wanted}<' in opened["C16"]
     assert 'class="numbers"' not in opened["C03"]  # 34 counts: in its table alone
-    assert 'class="numbers"' not in opened["C12"]  # nothing was measured
+    assert "beam_rider (paper: 1425.2)" in opened["C12"]  # nothing was measured
+    assert 'class="numbers"' not in opened["C10"]  # nor has the paper a number
 
 
 def test_nothing_comes_from_elsewhere(text: str) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trpo_repro.report.ablations import Found, stored_ablations
-from trpo_repro.report.choice import Choice, choices
+from trpo_repro.report.ablations import FOLDER, Found, ablations
+from trpo_repro.report.choice import Choice, choices, lacking
 from trpo_repro.report.claims.verdict import Count, Judgement
-from trpo_repro.report.collection import SCALES, comparison, comparison_folders
+from trpo_repro.report.collection import SCALES, Collection, comparison, comparison_folders, part
 from trpo_repro.report.groups import Group
 from trpo_repro.report.statistics import Interval
 from trpo_repro.report.style import look
@@ -40,6 +40,7 @@ class Evidence:
         theory: The tables of `trpo-repro theory` by name: `checks`, `steps`.
         measured: One row a quantity: `measurement`, `quantity`, `task`, `value`, `low`, `high`,
             `n`.
+        complaints: What is wrong with stored runs, a line each.
     """
 
     results: Path
@@ -48,6 +49,7 @@ class Evidence:
     ablations: Found
     theory: Mapping[str, pd.DataFrame]
     measured: pd.DataFrame
+    complaints: tuple[str, ...]
 
     def group(self, task: str, algorithm: str) -> Group | None:
         """Return the seeds that stand for an algorithm; None where there are fewer than `SEEDS`."""
@@ -106,19 +108,22 @@ def over_seeds(group: Group, quantity: Callable[[Any], float]) -> NDArray[np.flo
 
 def gather(results: Path) -> Evidence:
     """Read everything below `results`; what is not there is missing evidence and no error."""
-    stored = comparison(results).runs if comparison_folders(results) else []
-    runs = [run for run in stored if run.config["task"].get("protocol", PROTOCOL) == PROTOCOL]
+    stored = comparison(results) if comparison_folders(results) else Collection([], {})
+    runs = [run for run in stored.runs if run.config["task"].get("protocol", PROTOCOL) == PROTOCOL]
     by_scale = {
         scale: choices([run for run in runs if run.config.get("scale") == scale])
         for scale in SCALES
     }
+    varied = part(results, FOLDER)
+    absent = [line for chosen in by_scale.values() for line in lacking(chosen)]
     return Evidence(
         results=results,
         comparison=by_scale["bench"],
         paper=by_scale["paper"],
-        ablations=stored_ablations(results, by_scale["bench"]),
+        ablations=ablations(by_scale["bench"], varied.runs),
         theory=_theory(results / "theory"),
         measured=_measured(results / "measurements"),
+        complaints=(*stored.complaints, *absent, *varied.complaints),
     )
 
 

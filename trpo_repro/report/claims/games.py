@@ -66,17 +66,16 @@ def _plays_game(evidence: Evidence, game: str, algorithm: str, paper: tuple[floa
     group = _group(evidence.paper, game, algorithm)
     scores = evaluated(group) if group else np.empty(0)
     if group is None or not len(scores):
-        return Count(game, Judgement.TOO_SMALL)
-    share = (scores - random) / (theirs - random)
-    between = mean_interval(share)
+        return Count(game, Judgement.TOO_SMALL).beside(theirs)
+    between = mean_interval(scores)
     return seeds_count(
         evidence,
-        f"{game}, share of the paper's",
+        game,
         [group],
-        value=float(share.mean()),
+        value=float(scores.mean()),
         between=between,
-        judgement=at_least(between, LEVEL),
-    )
+        judgement=at_least(between, random + LEVEL * (theirs - random)),
+    ).beside(theirs)
 
 
 def _bench_scores(evidence: Evidence, algorithm: str) -> str:
@@ -103,13 +102,14 @@ def random_row(evidence: Evidence) -> Finding:
     for game in GAMES:
         path = evidence.results / RANDOM / f"{game}.json"
         content: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        theirs = float(paper[game]["Random"])
         if content.get("episodes", 0) < EPISODES:
-            counts.append(Count(f"{game}, random", Judgement.MISSING))
+            counts.append(Count(f"{game}, random", Judgement.MISSING).beside(theirs))
             continue
         between = Interval(*content["return"]["interval95"])
-        judged = _holding(float(paper[game]["Random"]), between)
         n = f"{content['episodes']} episodes"
-        counts.append(Count(game, judged, float(content["return"]["mean"]), between, n))
+        ours = Count(game, _holding(theirs, between), float(content["return"]["mean"]), between, n)
+        counts.append(ours.beside(theirs))
     return Finding(rule, tuple(counts), "The paper does not say how its random player plays.")
 
 
@@ -172,9 +172,8 @@ def thirty_hours(evidence: Evidence) -> Finding:
             )
         if not groups:
             counts.append(Count(f"a game with {look(algorithm).label}", Judgement.MISSING))
-    return Finding(
-        rule, tuple(counts), "Hours. The paper had 16 cores; ours are in the runs' config.json."
-    )
+    remark = "Hours. The paper had 16 cores; ours are in the runs' config.json."
+    return Finding(rule, tuple(count.beside(HOURS) for count in counts), remark)
 
 
 def speed(run: StoredRun) -> float:

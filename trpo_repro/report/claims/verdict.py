@@ -7,7 +7,7 @@ where it has one; the verdict on the claim follows from the judgements of its co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from trpo_repro.report.statistics import Interval
@@ -57,6 +57,7 @@ class Count:
         between: Its 95% interval, or the range of what was measured; None where there is none.
         n: Of how many runs, MDPs or samples.
         runs: The folders of the runs behind it, relative to the results.
+        paper: What the paper says of the same, in the same unit; None where it has no number.
     """
 
     name: str
@@ -65,6 +66,11 @@ class Count:
     between: Interval | None = None
     n: str = ""
     runs: tuple[str, ...] = ()
+    paper: float | None = None
+
+    def beside(self, paper: float) -> Count:
+        """Return the same with the paper's own number."""
+        return replace(self, paper=paper)
 
 
 @dataclass(frozen=True)

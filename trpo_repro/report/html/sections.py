@@ -20,10 +20,10 @@ from trpo_repro.report import (
     score_table,
     stepsizes,
 )
-from trpo_repro.report.ablations import ABLATIONS, FOLDER, Found, stored_ablations
+from trpo_repro.report.ablations import ABLATIONS, FOLDER, Found, ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen
-from trpo_repro.report.collection import SCALES, collect, comparison, suffix
+from trpo_repro.report.collection import SCALES, comparison, part, suffix
 from trpo_repro.report.games import is_game
 from trpo_repro.report.html import plots, tables
 from trpo_repro.report.html.plots import Line
@@ -32,6 +32,8 @@ from trpo_repro.report.picture import Picture
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.style import LOOKS, look, our_style, rendered
 
+PARTS = (FOLDER, published.FOLDER, baseline_figure.FOLDER)
+"""Where the runs lie that are none of the comparison's, below the results."""
 SVG = "image/svg+xml"
 HEADLINES = (
     "{}: score against policy iterations",
@@ -109,8 +111,8 @@ def sections(results: Path) -> list[Section]:
         for scale in SCALES
     }
     chosen = at_scale["bench"]
-    varied = stored_ablations(results, chosen)
     parts = {"comparison": runs, **_other_parts(results)}
+    varied = ablations(chosen, parts.get(FOLDER, []))
     with our_style():
         found = [
             *(_figure4(of_scale, scale) for scale, of_scale in at_scale.items()),
@@ -215,9 +217,7 @@ def _provenance(parts: Mapping[str, Sequence[StoredRun]]) -> Section:
 
 def _other_parts(results: Path) -> dict[str, list[StoredRun]]:
     """Return the runs that are none of the comparison's."""
-    names = (FOLDER, published.FOLDER, baseline_figure.FOLDER)
-    folders = {name: results / name / "runs" for name in names}
-    return {name: collect([path]).runs for name, path in folders.items() if path.is_dir()}
+    return {name: runs for name in PARTS if (runs := part(results, name).runs)}
 
 
 def _stored(results: Path, name: str) -> tuple[Shown, ...]:
