@@ -145,16 +145,29 @@ def test_a_search_is_drawn_by_the_score_of_its_mean(tmp_path: Path) -> None:
 
 
 def test_settings_of_one_algorithm_are_told_apart_by_what_differs(tmp_path: Path) -> None:
-    for stepsize in (0.01, 0.03):
+    sizes = (0.003, 0.01, 0.03, 0.1, 0.3)
+    for stepsize in reversed(sizes):
         written(tmp_path, [0.0, 1.0], f"algo.stepsize={stepsize}")
     (ax,) = panels(tmp_path)
-    assert sorted(labels(ax)) == [
-        "single path, algo.stepsize=0.01 (n = 1)",
-        "single path, algo.stepsize=0.03 (n = 1)",
-    ]
-    first, second = thick(ax)
-    assert first.get_color() == second.get_color() == LOOKS["single_path"].colour
-    assert first.get_linestyle() != second.get_linestyle()
+    assert labels(ax) == [f"single path, algo.stepsize={size} (n = 1)" for size in sizes]
+    assert len({line.get_color() for line in thick(ax)}) == 5
+    written(tmp_path, [0.0, 1.0], "algo=cem")
+    (ax,) = panels(tmp_path)
+    ours = [line for line in thick(ax) if "single path" in line.get_label()]
+    assert {line.get_color() for line in ours} == {LOOKS["single_path"].colour}
+    assert ours[0].get_linestyle() != ours[1].get_linestyle()
+
+
+def test_a_run_without_a_row_has_no_panel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, [], "task=hopper", state="running", iterations=9)
+    words = ("curves", str(tmp_path), "--output", str(tmp_path / "x.png"))
+    code, _, err = outcome(*words, capsys=capsys)
+    assert code == 2
+    assert "no run has come to its first row" in err
+    written(tmp_path, [1.0])
+    assert outcome(*words, capsys=capsys)[0] == 0
 
 
 def test_every_algorithm_has_a_colour_of_its_own() -> None:

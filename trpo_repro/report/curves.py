@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from trpo_repro.report.games import PROTOCOLS, is_game
@@ -38,11 +41,13 @@ class Curve:
     Attributes:
         group: The seeds.
         label: What the legend says, on as many lines as it takes.
+        colour: Hexadecimal.
         dashes: The line style.
     """
 
     group: Group
     label: str
+    colour: str
     dashes: Any
 
 
@@ -71,18 +76,37 @@ def _titled(tasks: Mapping[str, Sequence[Group]]) -> dict[str, list[Group]]:
 
 
 def _curves(groups: Sequence[Group]) -> Iterator[Curve]:
-    """Yield the curves of a panel, algorithms in the order of `LOOKS`.
+    """Yield the curves of a panel, algorithms in the order of `LOOKS`, settings by their values.
 
-    Several settings of one algorithm share its colour; the label says what sets them apart.
+    Several settings of one algorithm are told apart by shades where it is alone in the panel, else
+    by dashes in its own colour; the label says what they are.
     """
-    for algorithm, alike in by_algorithm(groups):
+    algorithms = list(by_algorithm(groups))
+    for algorithm, alike in algorithms:
         known = [dict(settings(group.runs[0].config)) for group in alike]
         keys = [k for k in known[0] if len({repr(s.get(k)) for s in known}) > 1]
-        for number, (group, values) in enumerate(zip(alike, known, strict=True)):
+        order = sorted(range(len(alike)), key=lambda i: [_rank(known[i].get(k)) for k in keys])
+        shades = colormaps["viridis"](np.linspace(0.0, 0.9, len(alike)))
+        for number, place in enumerate(order):
+            group, values = alike[place], known[place]
             own = "".join(f", {key}={json.dumps(values.get(key))}" for key in keys)
             label = textwrap.fill(f"{look(algorithm).label}{own} ({group.count})", LABEL_WIDTH)
-            several = OTHER_DASHES[number % len(OTHER_DASHES)]
-            yield Curve(group, label, several if len(alike) > 1 else look(algorithm).dashes)
+            several, alone = len(alike) > 1, len(algorithms) == 1
+            yield Curve(
+                group,
+                label,
+                colour=to_hex(shades[number]) if several and alone else look(algorithm).colour,
+                dashes=OTHER_DASHES[number % len(OTHER_DASHES)]
+                if several
+                else look(algorithm).dashes,
+            )
+
+
+def _rank(value: Any) -> tuple[bool, float, str]:
+    """Return by what a setting's value is sorted: numbers by size, all else by its text."""
+    if isinstance(value, (int, float)):
+        return (False, float(value), "")
+    return (True, 0.0, json.dumps(value))
 
 
 def _lines_below(curves: Sequence[Curve]) -> int:
@@ -105,6 +129,7 @@ def _panel(ax: Axes, title: str, curves: Sequence[Curve]) -> None:
     ax.set_ylabel("game score (its own points)" if game else "score (reward per step)")
     ax.set_xlim(left=0)
     ax.margins(x=0)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     if _lines_below(curves):  # no corner would be free
         ax.legend(handlelength=2.2, loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0)
     else:
@@ -113,7 +138,7 @@ def _panel(ax: Axes, title: str, curves: Sequence[Curve]) -> None:
 
 def _draw_curve(ax: Axes, curve: Curve) -> None:
     """Draw one configuration: its seeds, the band, the mean."""
-    group, colour = curve.group, look(curve.group.algorithm).colour
+    group, colour = curve.group, curve.colour
     if len(group.runs) > 1:
         for run in group.runs:
             seed = THIN if run.complete else DOTTED
