@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from trpo_repro.cli.compose import parse_overrides, run_config
+from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.evaluate import stored, summary
+from trpo_repro.cli.overrides import parse_overrides
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.games import paper_scores
