@@ -15,7 +15,7 @@ from trpo_repro.cli.compose import run_config, settings_hash
 from trpo_repro.cli.experiments import experiment
 from trpo_repro.cli.launch import PATIENCE, Ended, Job, launch
 from trpo_repro.cli.launchers import hydras_own
-from trpo_repro.cli.overrides import is_hydras, parse_overrides
+from trpo_repro.cli.overrides import in_grammar, is_hydras, parse_overrides
 from trpo_repro.cli.reporter import say
 from trpo_repro.cli.sweep_progress import left, shown
 from trpo_repro.errors import ConfigError
@@ -78,7 +78,8 @@ def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
     ours = [o.input_line or "" for o in parse_overrides(overrides) if not is_hydras(o)]
     runs = {}
     for line in read_experiment(path):
-        run = SweepRun((*line, *ours), run_config([*line, *ours]))
+        words = (*in_grammar(line), *ours)
+        run = SweepRun(words, run_config(words))
         runs[run.folder.path] = run
     if not runs:
         raise ConfigError("the experiment has no runs", where=str(path))
