@@ -49,6 +49,17 @@ def test_sweep_runs_every_combination_each_as_it_would_be_alone(tmp_path: Path) 
     assert [p.name for p in tmp_path.iterdir() if p.name != "alone"] == ["my results"]
 
 
+@pytest.mark.parametrize("name", ["2024", "pp/a,b=c d's é ü"])
+def test_folder_of_any_name_will_do_as_it_is_typed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("cells: [{task: cartpole, scale: smoke, seed: 2}]")
+    for words in (["run", *TINY, "seed=0"], ["run", "-m", *TINY, "seed=1"], ["sweep", "one.yaml"]):
+        done = trpo(*words, f"results_dir={name}", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(folders(tmp_path / name)) == ["seed0", "seed1", "seed2"]
+    made = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")}
+    assert made == {"one.yaml", Path(name).parts[0]}
+
+
 def test_sweep_in_which_a_run_fails_completes_the_others_and_exits_1(tmp_path: Path) -> None:
     blocked = RunFolder.of(config_in(tmp_path / "results", TINY, "seed=0"))
     blocked.path.mkdir(parents=True)

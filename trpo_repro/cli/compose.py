@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import itertools
 import os
 import shutil
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
-from hydra.errors import HydraException, OverrideParseException
+from hydra.core.override_parser.types import Override, ValueType
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from trpo_repro.checking import suggestion
 from trpo_repro.cli.experiments import shipped
+from trpo_repro.cli.overrides import is_hydras, parse_overrides
 from trpo_repro.config import RunConfig, parse
-from trpo_repro.errors import ConfigError, MissingDependency
+from trpo_repro.errors import ConfigError
 from trpo_repro.runner.sweep import SweepRun
 
-LAUNCHERS = {
-    "joblib": ("joblib", "hydra_joblib_launcher"),
-    "submitit_local": ("slurm", "hydra_submitit_launcher"),
-    "submitit_slurm": ("slurm", "hydra_submitit_launcher"),
-    "ray": ("ray", "hydra_ray_launcher"),
-}
-"""Launchers, the extra that each comes with, and Hydra's plugin that it needs."""
 CONF = "TRPO_REPRO_CONF"
 """Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
 
@@ -83,7 +73,7 @@ def run_config(overrides: Sequence[str]) -> RunConfig:
     """
     parsed = parse_overrides(overrides)
     for override in parsed:
-        if override.key_or_group.split(".")[0].split("/")[0] == "hydra":
+        if is_hydras(override):
             raise ConfigError(
                 f"'{override.key_or_group}' does nothing in a single run",
                 fix="add -m, or take it out",
@@ -99,17 +89,16 @@ def sweep_runs(overrides: Sequence[str]) -> list[SweepRun]:
     """Return the runs of a `-m` command, each checked.
 
     Args:
-        overrides: As for `run_config`, where a value may be a list, and `hydra/…` keys may choose
-            and configure a launcher.
+        overrides: As for `run_config`, where a value may be a list. `hydra/…` keys, which
+            `launchers.hydras_own` checks, make no job.
 
     Raises:
-        ConfigError: One of the jobs, or a `hydra` key, is wrong.
+        ConfigError: One of the jobs is wrong.
     """
-    parsed = parse_overrides(overrides)
-    ours = [o for o in parsed if not _is_hydra(o)]
-    _check_hydra([o for o in parsed if _is_hydra(o)])
     axes = []
-    for override in ours:
+    for override in parse_overrides(overrides):
+        if is_hydras(override):
+            continue
         key = override.get_key_element()
         if override.is_sweep_override():
             if override.value_type == ValueType.GLOB_CHOICE_SWEEP:
@@ -121,31 +110,6 @@ def sweep_runs(overrides: Sequence[str]) -> list[SweepRun]:
             raise ConfigError(f"'{override.input_line}' cannot be swept", fix="list the values")
         axes.append([override.input_line or ""])
     return [SweepRun(job, run_config(job)) for job in itertools.product(*axes)]
-
-
-def hydra_only(overrides: Sequence[str]) -> list[str]:
-    """Return those of `overrides` that are Hydra's own, such as the launcher's."""
-    return [o.input_line or "" for o in parse_overrides(overrides) if _is_hydra(o)]
-
-
-def quoted(text: str) -> str:
-    """Return any text, such as a folder's name, as a value of Hydra's grammar."""
-    return QuotedString(text, Quote.single).with_quotes()
-
-
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Parse the words of a command line by Hydra's grammar."""
-    try:
-        return OverridesParser.create().parse_overrides(list(overrides))
-    except (OverrideParseException, HydraException, ValueError) as error:
-        # ValueError: Python refuses to read whole numbers of thousands of digits.
-        raise ConfigError(
-            " ".join(str(error).split("\n")[0].split()), fix="write overrides as key=value"
-        ) from error
-
-
-def _is_hydra(override: Override) -> bool:
-    return override.key_or_group.replace("/", ".").split(".")[0] == "hydra"
 
 
 def _globbed(override: Override) -> list[str]:
@@ -168,7 +132,7 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
                 f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group])
             )
     base = _compose([o.input_line or "" for o in chosen])
-    known = {k for k in _leaves(base) if not k.startswith("task.sizes.")} | set(choices)
+    known = {k for k in leaves(base) if not k.startswith("task.sizes.")} | set(choices)
     for override in parsed:
         _check_key(override, base, known)
     composed = _compose([o.input_line or "" for o in parsed])
@@ -211,65 +175,14 @@ def _compose(overrides: list[str]) -> DictConfig:
         raise ConfigError(" ".join(str(error).split())) from error
 
 
-def _leaves(config: DictConfig, prefix: str = "") -> list[str]:
+def leaves(config: DictConfig, prefix: str = "") -> list[str]:
     """Return the full names of all settings."""
     names = []
     for key in config:
         node = config._get_node(key)
         full = prefix + str(key)
         if isinstance(node, DictConfig):
-            names += _leaves(node, full + ".")
+            names += leaves(node, full + ".")
         else:
             names.append(full)
     return names
-
-
-@contextmanager
-def over_plugins() -> Iterator[None]:
-    """Lay our files of launchers over their plugins' own, which then check them.
-
-    Hydra does so wherever the names are the same, but warns of a version in which it will not.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/")
-        yield
-
-
-def _check_hydra(overrides: Sequence[Override]) -> None:
-    """Refuse `hydra.…` keys that Hydra does not know: it would take them in silence."""
-    if not overrides:
-        return
-    for override in overrides:
-        _check_launcher(override)
-    lines = [o.input_line or "" for o in overrides]
-    groups_only = [line for o, line in zip(overrides, lines, strict=True) if "/" in o.key_or_group]
-    try:
-        with (
-            initialize_config_dir(version_base="1.3", config_dir=str(config_folder())),
-            over_plugins(),
-        ):
-            base = compose("config", overrides=groups_only, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(" ".join(str(error).split())) from error
-    for override in overrides:
-        key = override.key_or_group
-        if "/" not in key and key not in _leaves(base.hydra, "hydra."):
-            raise ConfigError(
-                f"unknown key '{key}'" + suggestion(key, _leaves(base.hydra, "hydra."))
-            )
-
-
-def _check_launcher(override: Override) -> None:
-    """Tell a launcher that is not installed from one that nobody knows."""
-    name = str(override.value())
-    if override.key_or_group != "hydra/launcher" or name not in LAUNCHERS:
-        return
-    extra, plugin = LAUNCHERS[name]
-    with suppress(ModuleNotFoundError):  # there is no plugin at all
-        if importlib.util.find_spec(f"hydra_plugins.{plugin}") is not None:
-            return
-    raise MissingDependency(
-        f"the {name} launcher is not installed",
-        where=override.input_line or "",
-        fix=f"pip install 'trpo-repro[{extra}]'",
-    )

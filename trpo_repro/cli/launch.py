@@ -31,8 +31,9 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from trpo_repro.cli.compose import CONF, config_folder, over_plugins, snapshot
+from trpo_repro.cli.compose import CONF, config_folder, snapshot
 from trpo_repro.cli.guard import guarded
+from trpo_repro.cli.launchers import over_plugins
 from trpo_repro.cli.reporter import say
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.run_folder import creation_error

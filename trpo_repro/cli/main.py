@@ -9,23 +9,40 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 from trpo_repro.cli import streams
 from trpo_repro.cli.arguments import parser
 from trpo_repro.errors import DiskError, TrpoError
+from trpo_repro.runner.signals import CTRL_C, leave_on_signals
+
+TRAINING = ("run", "sweep")
+"""What may be asked to stop and be continued."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    try:
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        command = next((word for word in words if not word.startswith("-")), "")
+        with leave_on_signals() if command in TRAINING else nullcontext():
+            code = _answer(words)
+    except KeyboardInterrupt:
+        code = CTRL_C
+    sys.exit(code)
+
+
+def _answer(words: list[str]) -> int:
+    """Do what the words say; return the exit code."""
     streams.prepare()
     top = parser()
     _complete(top)
-    options = _parse(top, arguments)
+    options = _parse(top, words)
     if options.command is None:
         top.print_help()
-        sys.exit(0)
-    sys.exit(_run(options))
+        return 0
+    return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -36,8 +53,6 @@ def _run(options: argparse.Namespace) -> int:
         ).main
         code = command(options)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 130
     except Exception as error:
         if options.debug:
             raise
@@ -54,9 +69,9 @@ def _unforeseen(error: Exception) -> TrpoError:
     return kind(what, fix="--debug shows where it comes from")
 
 
-def _parse(top: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse(top: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
     """Parse the words, wherever the options stand among a command's overrides."""
-    options, rest = top.parse_known_args(arguments)
+    options, rest = top.parse_known_args(words)
     # argparse takes positional words only up to the next option: `run task=hopper -m seed=0,1`.
     if rest and "overrides" in options and not any(word.startswith("-") for word in rest):
         options.overrides += rest

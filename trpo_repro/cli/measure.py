@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trpo_repro.cli.compose import quoted, run_config
+from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.output import write_files
+from trpo_repro.cli.overrides import quoted
 from trpo_repro.errors import ConfigError
 from trpo_repro.measurements.products import products
 from trpo_repro.measurements.row import Row, exact_row

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trpo_repro.cli.compose import parse_overrides, run_config
+from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.evaluate import stored, summary, why_not_written
+from trpo_repro.cli.overrides import parse_overrides
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.report.games import paper_scores

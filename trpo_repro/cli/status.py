@@ -58,7 +58,7 @@ def stored_runs(results: Path) -> list[tuple[str, str, str]]:
 
 def _planned(options: argparse.Namespace) -> list[tuple[str, str, str]]:
     """Return (run, state, reason) of every run of an experiment."""
-    from trpo_repro.cli.compose import quoted
+    from trpo_repro.cli.overrides import quoted
     from trpo_repro.cli.sweep import planned_runs
 
     place = [f"results_dir={quoted(options.results_dir)}"] if options.results_dir else []

@@ -11,9 +11,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from trpo_repro.cli.compose import hydra_only, run_config, settings_hash
+from trpo_repro.cli.compose import run_config, settings_hash
 from trpo_repro.cli.experiments import experiment
 from trpo_repro.cli.launch import PATIENCE, Ended, Job, launch
+from trpo_repro.cli.launchers import hydras_own
+from trpo_repro.cli.overrides import in_grammar, is_hydras, parse_overrides
 from trpo_repro.cli.reporter import say
 from trpo_repro.cli.sweep_progress import left, shown
 from trpo_repro.errors import ConfigError
@@ -29,13 +31,13 @@ BYTES_PER_RUN = 150_000  # rows, policy, two checkpoints of a bench run
 def main(options: argparse.Namespace) -> int:
     """Run what is missing; return 1 if anything failed."""
     Ranks.of_environment().must_be_alone()
+    hydra = hydras_own(options.overrides)
     settings = settings_hash()  # of conf/ as it is now; it may be edited while the runs go on
     runs = planned_runs(options.name, options.overrides)
     todo = [run for run in runs if run.state[0] not in ("done", "running")]
     if options.dry_run:
         print(estimate(runs, todo))
         return 0
-    hydra = hydra_only(options.overrides)
     write_manifest(options.name, runs, {}, settings=settings)
     ended: dict[str, Ended] = {}
     try:
@@ -69,14 +71,14 @@ def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
 
     Args:
         name: A file of `experiments/`, without its ending, or a path to one.
-        overrides: Added to every run.
+        overrides: Added to every run, but for those that are Hydra's own.
     """
     path = experiment(name)
-    hydra = hydra_only(overrides)
-    ours = [word for word in overrides if word not in hydra]
+    ours = [o.input_line or "" for o in parse_overrides(overrides) if not is_hydras(o)]
     runs = {}
     for line in read_experiment(path):
-        run = SweepRun((*line, *ours), run_config([*line, *ours]))
+        words = (*in_grammar(line), *ours)
+        run = SweepRun(words, run_config(words))
         runs[run.folder.path] = run
     if not runs:
         raise ConfigError("the experiment has no runs", where=str(path))

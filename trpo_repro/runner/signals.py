@@ -16,6 +16,7 @@ PARENT = "TRPO_REPRO_PARENT"
 """Environment variable: the process whose end is a request to stop. Sweeps set it for runs."""
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_OF_ONE_REQUEST = 1.0  # `timeout` signals its child, and at once its child's group
+REQUESTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class StopRequested(BaseException):
@@ -61,6 +62,16 @@ class Requests:
 
 
 @contextmanager
+def leave_on_signals() -> Iterator[None]:
+    """End the process at the first signal, with the request's exit code: nothing is there to save.
+
+    Not by an exception, which Python swallows in a destructor and libraries garble in an import.
+    """
+    with _heard_by(lambda number, frame: os._exit(_exit_code(number))):
+        yield
+
+
+@contextmanager
 def stop_on_signals() -> Iterator[Requests]:
     """Turn the first signal into `StopRequested`; one a second later ends the process at once."""
 
@@ -89,12 +100,9 @@ def announce_on_signals(announce: Callable[[], None]) -> Iterator[Requests]:
 def _noted_signals(first: Callable[[int], None]) -> Iterator[Requests]:
     """Note the first signal's exit code and call `first` with it."""
     requests = Requests()
-    if threading.current_thread() is not threading.main_thread():
-        yield requests  # only a main thread gets signals
-        return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        code = CTRL_C if number == signal.SIGINT else RESUMABLE
+        code = _exit_code(number)
         if requests.exit_code is not None:
             soon = time.monotonic() < requests.since + SECONDS_OF_ONE_REQUEST
             if soon or number == signal.SIGHUP:  # shell and kernel both send one
@@ -104,12 +112,22 @@ def _noted_signals(first: Callable[[int], None]) -> Iterator[Requests]:
         if not requests.held:
             first(code)
 
-    numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
-    # What is ignored (nohup, a script's `&`) somebody wanted ignored.
-    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    with _heard_by(handle):
+        yield requests
+
+
+def _exit_code(number: int) -> int:
+    return CTRL_C if number == signal.SIGINT else RESUMABLE
+
+
+@contextmanager
+def _heard_by(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `handle` hear requests to stop, but for what is ignored (nohup, a script's `&`)."""
+    main = threading.current_thread() is threading.main_thread()  # no other gets signals
+    heard = [number for number in REQUESTS if main and signal.getsignal(number) != signal.SIG_IGN]
     previous = {number: signal.signal(number, handle) for number in heard}
     try:
-        yield requests
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -122,7 +140,8 @@ def follow_parent() -> None:
         return
 
     # A sweep under nohup hands down that it ignores this; a terminal's reaches no run of a sweep.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def watch() -> None:
         while os.getppid() == int(parent):
