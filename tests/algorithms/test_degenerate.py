@@ -130,6 +130,8 @@ def test_constant_reward_of_any_size_leaves_a_good_policy(
 def test_smallest_batches_leave_a_good_policy(size: str, algo: str, tmp_path: Path) -> None:
     """One episode; a horizon of one step; and the two together."""
     extra = () if size.startswith("steps") else ("steps_per_iter=20",)
+    if algo == "vine":  # which needs a step of the trunk's, and one that is not
+        extra = (*(extra or ("steps_per_iter=2",)), "algo.trunk_steps=1")
     folder = run(tmp_path, f"algo={algo}", size, *extra)
     rows = sound_rows(folder)
     if size == "task.horizon=1":
@@ -139,7 +141,8 @@ def test_smallest_batches_leave_a_good_policy(size: str, algo: str, tmp_path: Pa
 
 @pytest.mark.parametrize("algo", ON_ANY_TASK)
 def test_environment_that_ends_at_once_leaves_a_good_policy(algo: str, tmp_path: Path) -> None:
-    words = ("task=gym", "task.id=EndsAtOnce-v0", "steps_per_iter=50")
+    words = ["task=gym", "task.id=EndsAtOnce-v0", "steps_per_iter=50"]
+    words += ["algo.trunk_steps=10"] * (algo == "vine")
     folder = run(tmp_path, f"algo={algo}", *words)
     assert {float(row["length_mean"]) for row in sound_rows(folder)} == {1.0}
     good_policy(folder)
@@ -149,7 +152,8 @@ def test_environment_that_ends_at_once_leaves_a_good_policy(algo: str, tmp_path:
 def test_observation_that_is_no_number_fails_the_run_and_says_where(
     algo: str, tmp_path: Path
 ) -> None:
-    words = ("task=gym", "task.id=NeverSeen-v0", "steps_per_iter=50")
+    words = ["task=gym", "task.id=NeverSeen-v0", "steps_per_iter=50"]
+    words += ["algo.trunk_steps=10"] * (algo == "vine")
     with pytest.raises(SimulationDiverged, match="not finite") as caught:
         run(tmp_path, f"algo={algo}", *words)
     assert "iteration 0, " in str(caught.value)

@@ -80,7 +80,8 @@ def test_dry_run_counts_the_hours_by_runs_of_the_same_task_and_algorithm(tmp_pat
     experiment = tmp_path / "two.yaml"
     experiment.write_text(
         "common: {seed: [0, 1], iterations: 4}\n"
-        "cells: [{task: [cartpole, hopper]}, {task: hopper, algo: vine, steps_per_iter: 1000}]\n"
+        "cells: [{task: [cartpole, hopper]}, {task: hopper, algo: vine, steps_per_iter: 1000,"
+        " algo.trunk_steps: 200}]\n"
     )
     words = (str(experiment), "scale=bench", "threads=1")
     asked = trpo("sweep", *words, "--dry-run", cwd=tmp_path)
@@ -96,7 +97,18 @@ def test_dry_run_counts_the_hours_by_runs_of_the_same_task_and_algorithm(tmp_pat
     # nothing is saved, so all is to do: vine at hopper's pace, a fiftieth as long; cart-pole soon
     hours = re.search(r"hours.*: ([\d.]+)\n", asked.stdout)
     assert hours
+    assert "note" not in asked.stdout
     assert float(hours[1]) == pytest.approx(2 * 7200 * (1 + 1 / 50) / 3600, abs=0.05)
+
+
+def test_sweep_says_what_of_an_experiment_is_replaced(tmp_path: Path) -> None:
+    experiment = tmp_path / "six.yaml"
+    experiment.write_text(
+        "cells: [{task: cartpole, seed: [0, 1, 2]}, {task: hopper, seed: [0, 1]}]\n"
+    )
+    asked = trpo("sweep", str(experiment), "task=hopper", "--dry-run", cwd=tmp_path)
+    assert "note: the experiment sets task itself; your value is every run's now" in asked.stdout
+    assert "runs: 3, of which to do: 3" in asked.stdout
 
 
 def test_sweep_with_an_impossible_run_runs_nothing(tmp_path: Path) -> None:
@@ -136,7 +148,7 @@ def test_stopped_sweep_saves_the_run_at_work_and_starts_no_other(
     (folder,) = folders(tmp_path / "results").values()
     assert read_json(folder.status)["state"] == "interrupted"
     line = "to continue: trpo-repro run -m " + " ".join(SMALL)
-    assert (line in out) == (code == 75)
+    assert line in out
 
 
 def test_child_that_is_killed_counts_as_failed_with_its_signal(

@@ -35,6 +35,8 @@ def main(options: argparse.Namespace) -> int:
     settings = settings_hash()  # of conf/ as it is now; it may be edited while the runs go on
     runs = planned_runs(options.name, options.overrides)
     todo = [run for run in runs if run.state[0] not in ("done", "running")]
+    for key in replaced(options.name, options.overrides):
+        say(f"note: the experiment sets {key} itself; your value is every run's now")
     if options.dry_run:
         print(estimate(runs, todo))
         return 0
@@ -83,6 +85,12 @@ def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
     if not runs:
         raise ConfigError("the experiment has no runs", where=str(path))
     return list(runs.values())
+
+
+def replaced(name: str, overrides: Sequence[str]) -> list[str]:
+    """Return the keys that both an experiment and `overrides` set, where runs are to go apart."""
+    sets = {word.split("=")[0] for line in read_experiment(experiment(name)) for word in line}
+    return sorted({o.key_or_group for o in parse_overrides(overrides)} & sets - {"results_dir"})
 
 
 def estimate(runs: Sequence[SweepRun], todo: Sequence[SweepRun]) -> str:
