@@ -156,7 +156,11 @@ def test_observation_that_is_no_number_fails_the_run_and_says_where(
     words += ["algo.trunk_steps=10"] * (algo == "vine")
     with pytest.raises(SimulationDiverged, match="not finite") as caught:
         run(tmp_path, f"algo={algo}", *words)
-    assert "iteration 0, " in str(caught.value)
+    assert "iteration 0, group 0, " in str(caught.value)
+    assert (
+        f"smaller algo.{'initial_std' if algo in ('cem', 'cma') else 'stepsize'}, or another"
+        in (str(caught.value))
+    )
     (path,) = tmp_path.glob("runs/*/*/*/seed0")
     folder = RunFolder(path)
     assert read_json(folder.failure) == {"iteration": 0, "error": str(caught.value)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -31,6 +32,7 @@ from stored_runs import outcome
 from trpo_repro.cli import compose, launch
 from trpo_repro.cli import sweep as cli_sweep
 from trpo_repro.cli.launch import Ended, Job
+from trpo_repro.errors import DiskError
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
 from trpo_repro.runner.signals import RESUMABLE, StopRequested
@@ -275,6 +277,17 @@ def test_snapshot_is_made_once_for_the_same_settings(tmp_path: Path) -> None:
     names = {path.relative_to(first) for path in first.rglob("*.yaml")}
     folder = compose.config_folder()
     assert names == {path.relative_to(folder) for path in folder.rglob("*.yaml")}
+
+
+def test_disk_that_is_full_before_the_first_run_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with pytest.raises(DiskError, match=r"^cannot write: No space left on device \(.*make room"):
+        launch.launch([SweepRun(TINY, config_in(tmp_path, TINY))], Job(), [])
 
 
 @pytest.mark.parametrize("patience", [[], ["--patience", "0.5"]])

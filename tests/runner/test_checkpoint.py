@@ -195,7 +195,7 @@ def test_nothing_but_damaged_checkpoints_is_an_error_now_and_later(tmp_path: Pat
 
 def test_checkpoint_of_another_identity_is_refused_and_left_alone(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    with pytest.raises(CheckpointError, match=r"identity is '0123456789', .* 'abcdefabcd'"):
+    with pytest.raises(CheckpointError, match=r"hash is '0123456789', .* 'abcdefabcd'; .* unknown"):
         newest_checkpoint(tmp_path, identity="abcdefabcd")
     assert names(tmp_path) == both(1)
 

@@ -92,9 +92,12 @@ def test_checkpoint_alone_of_another_configuration_is_refused(tmp_path: Path) ->
     shutil.rmtree(ours.checkpoints)
     shutil.copytree(other.checkpoints, ours.checkpoints)
     before = contents(ours.path)
-    with pytest.raises(CheckpointError, match="identity is") as caught:
+    with pytest.raises(CheckpointError, match="of another configuration") as caught:
         run(tmp_path / "ours")
     assert caught.value.exit_code == 3
+    # It holds no more than the hash of its settings: the name of the folder that it comes from.
+    theirs, own = other.path.parent.name, ours.path.parent.name
+    assert f"hash is '{theirs}', this run's '{own}'; the settings" in str(caught.value)
     assert contents(ours.path) == before
 
 

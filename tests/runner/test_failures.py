@@ -78,7 +78,13 @@ def test_physics_that_diverge_end_the_run_with_1_and_a_record(tmp_path: Path) ->
     assert failure["iteration"] == 0
     assert done.stderr.splitlines()[-1] == f"error: {failure['error']}"
     assert "Traceback" not in done.stderr
-    for part in ("not finite", "iteration 0", "episode ", "step ", "smaller task.timestep"):
+    for part in (
+        "not finite",
+        "iteration 0, group ",
+        ", episode ",
+        "step ",
+        "smaller task.timestep",
+    ):
         assert part in failure["error"]
     assert read_json(folder.status)["state"] == "failed"
     assert load_arrays(folder.policy)["theta"].shape == (364,)
@@ -101,8 +107,9 @@ def test_run_that_diverges_later_keeps_its_last_good_state(
     failure = read_json(folder.failure)
     done = failure["iteration"]
     assert 0 < done < 8
-    assert f"iteration {done}, episode " in str(caught.value)
+    assert f"iteration {done}, group 0, episode " in str(caught.value)
     assert failure["error"] == str(caught.value)
+    assert str(caught.value).endswith("fix: use a smaller algo.stepsize, or another seed")
     status = read_json(folder.status)
     assert (status["state"], status["iterations_done"]) == ("failed", done)
     assert status["error"] == failure["error"]

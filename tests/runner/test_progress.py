@@ -4,6 +4,7 @@ import csv
 import errno
 import math
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,24 @@ def test_full_disk_is_a_disk_error_and_closing_says_nothing_more(
     cut_back(path, 0)
     file = ProgressFile(path)
     monkeypatch.setattr(progress_module, "write_all", refuse)
-    with pytest.raises(DiskError, match=r"needed, \d+ free"):
+    with pytest.raises(DiskError, match=r"csv, \d+ bytes needed, \d+ free\)"):
         file.append(row(0))
     file.close()
     assert path.read_text() == HEADER
+
+
+def test_rows_that_cannot_be_made_durable_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    cut_back(tmp_path / "progress.csv", 0)
+    with closing(ProgressFile(tmp_path / "progress.csv")) as file:
+        file.append(row(0))
+        file.sync()
+        file.append(row(1))
+        monkeypatch.setattr(os, "fsync", refuse)
+        waiting = len(format_row(row(1)))
+        with pytest.raises(DiskError, match=rf"csv, {waiting} bytes needed, \d+ free\)"):
+            file.sync()

@@ -234,11 +234,11 @@ def test_another_seed_gives_another_batch_and_the_same_seed_the_same():
 @pytest.mark.parametrize(("what", "step"), [("reward", 2), ("observation", 3)])
 def test_a_number_that_is_none_is_reported_with_its_episode_and_step(what, step):
     sampler = a_sampler(Bursting(LONGEST, what=what))
-    with pytest.raises(SimulationDiverged, match=f"episode 2 of its group, step {step}"):
+    with pytest.raises(SimulationDiverged, match=f"group 0, episode 2, step {step}"):
         a_batch(sampler, steps=1000)
 
 
 def test_a_final_observation_that_is_no_number_is_reported_too():
     sampler = a_sampler(Bursting(3, what="observation"))  # the time limit comes first
-    with pytest.raises(SimulationDiverged, match="episode 2 of its group, step 3"):
+    with pytest.raises(SimulationDiverged, match="group 0, episode 2, step 3"):
         a_batch(sampler, steps=1000)

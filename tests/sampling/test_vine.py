@@ -179,7 +179,7 @@ def test_a_number_that_is_none_is_placed_by_rollout_state_and_step(number, monke
 
     monkeypatch.setattr(type(simulator), "step", step)
     states = simulator.reset(3, np.random.default_rng(4))
-    with pytest.raises(SimulationDiverged, match="rollout 1 from state 2 of its group, step 3"):
+    with pytest.raises(SimulationDiverged, match="group 0, rollout 1 from state 2, step 3"):
         vine(simulator, policy, branches=2, length=12).rollouts(
             theta.numpy(), Normaliser.identity(4), streams, states=states
         )

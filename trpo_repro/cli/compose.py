@@ -48,7 +48,10 @@ def snapshot(results: Path) -> Path:
     if not target.is_dir():
         unfinished = target.with_name(f".tmp-{os.getpid()}-{target.name}")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(config_folder(), unfinished)
+        for path in config_folder().rglob("*.yaml"):
+            copy = unfinished / path.relative_to(config_folder())
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
         unfinished.rename(target)
     return target
 

@@ -140,7 +140,8 @@ def _load(manifest: Path, identity: str) -> Checkpoint:
         raise _Damaged(str(error)) from error
     if content.pop("seal", None) != _seal(content):
         raise _Damaged("its manifest's sha256 is wrong")
-    _check_same("format", content.get("format"), FORMAT, manifest)
+    found = content.get("format")
+    _check(found == FORMAT, f"the checkpoint's format is {found!r}, ours is {FORMAT}", manifest)
     kinds: dict[str, type[Any] | tuple[type[Any], ...]] = {
         "format": int,
         "identity": str,
@@ -153,18 +154,27 @@ def _load(manifest: Path, identity: str) -> Checkpoint:
         isinstance(content[key], kind) for key, kind in kinds.items()
     ):
         raise _Damaged("its manifest has other fields than ours")
-    _check_same("identity", content["identity"], identity, manifest)
+    _check(content["identity"] == identity, _of_another(content["identity"], identity), manifest)
     if f"{content['iterations']:08d}" != manifest.stem:
         raise _Damaged("its name is not its iteration")
     arrays = _load_arrays(manifest.with_suffix(".safetensors"), content["sha256"])
     return Checkpoint(content["iterations"], content["sim_steps"], content["wall_s"], arrays)
 
 
-def _check_same(key: str, found: object, expected: object, manifest: Path) -> None:
+def _of_another(found: str, expected: str) -> str:
+    """Say all that a manifest tells of another configuration's checkpoint: the settings' hash."""
+    return (
+        f"the checkpoint is of another configuration: its settings' hash is {found!r}, this run's "
+        f"{expected!r}; the settings themselves are unknown here, config.json in the folder of "
+        "that hash names them"
+    )
+
+
+def _check(fine: bool, what: str, manifest: Path) -> None:
     """Refuse a whole checkpoint that is not for this run."""
-    if found != expected:
+    if not fine:
         raise CheckpointError(
-            f"the checkpoint's {key} is {found!r}, this run's is {expected!r}",
+            what,
             where=str(manifest),
             fix="--restart keeps the old folder aside and begins anew",
         )

@@ -30,7 +30,7 @@ from trpo_repro.runner.run_folder import (
 )
 from trpo_repro.runner.signals import Requests, StopRequested, stop_on_signals
 from trpo_repro.runner.state import already_complete
-from trpo_repro.runner.training import train
+from trpo_repro.runner.training import advice_against_divergence, train
 from trpo_repro.types import Algorithm, Row
 
 
@@ -97,7 +97,8 @@ def execute(
 def _follow(config: RunConfig, algorithm: Algorithm, ranks: Ranks) -> None:
     """Do this rank's share of the iterations of rank 0, which says where they begin."""
     begin = agreed_beginning(config, None, ranks)
-    for _ in train(algorithm, begin, config.iterations, ranks):
+    advice = advice_against_divergence(config)
+    for _ in train(algorithm, begin, config.iterations, ranks, advice=advice):
         pass
 
 
@@ -182,8 +183,9 @@ class _Run:
         """Take iterations as they come: write the row, note the state, save now and then."""
         with self._board() as board:
             last_save = time.perf_counter()
-            iterations = self.config.iterations
-            for row, state in train(self.algorithm, self.latest, iterations, self.ranks):
+            iterations, advice = self.config.iterations, advice_against_divergence(self.config)
+            training = train(self.algorithm, self.latest, iterations, self.ranks, advice=advice)
+            for row, state in training:
                 with self.requests.after():
                     self.progress.append(row)
                     self.latest = state

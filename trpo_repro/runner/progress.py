@@ -67,6 +67,7 @@ class ProgressFile:
     def __init__(self, path: Path) -> None:
         """Open `path`, which `cut_back` has prepared."""
         self.path = path
+        self._not_durable = 0  # bytes
         try:
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115
         except OSError as error:
@@ -77,6 +78,7 @@ class ProgressFile:
         line = format_row(row).encode()
         try:
             write_all(self._file, line)
+            self._not_durable += len(line)
         except OSError as error:
             raise disk_error(error, self.path, needed=len(line)) from error
 
@@ -85,7 +87,8 @@ class ProgressFile:
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise disk_error(error, self.path) from error
+            raise disk_error(error, self.path, needed=self._not_durable) from error
+        self._not_durable = 0
 
     def close(self) -> None:
         """Close the file."""

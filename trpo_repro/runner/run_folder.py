@@ -208,13 +208,20 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def disk_error(error: OSError, path: Path, *, needed: int = 0) -> DiskError:
-    """Translate `error`, with how much was needed and how much is free."""
+def disk_error(error: OSError, path: Path, *, needed: int | None = None) -> DiskError:
+    """Translate `error`, with how much is free where the disk is full.
+
+    Args:
+        error: What the system said.
+        path: What was to be written.
+        needed: Bytes of it; None where only the file system knows, as of a folder.
+    """
     where, fix = str(path), "choose a results_dir that can be written"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         folder = next(p for p in [path, *path.parents] if p.exists())
         free = shutil.disk_usage(folder).free
-        where += f", {needed} bytes needed, {free} free"
+        known = needed is not None
+        where += f", {needed} bytes needed, {free} free" if known else f", {free} bytes free"
         fix = "make room, then run the same again"
     return DiskError(f"cannot write: {error.strerror}", where=where, fix=fix)
 

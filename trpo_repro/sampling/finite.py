@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,21 @@ from numpy.typing import NDArray
 
 from trpo_repro.errors import SimulationDiverged
 from trpo_repro.types import Floats
+
+
+@contextmanager
+def group_of_steps(group: int) -> Iterator[None]:
+    """Let what is no number pass in silence until `require_finite` finds it; add in which group.
+
+    Raises:
+        SimulationDiverged: As it was raised in the block, its place with the group's number.
+    """
+    try:
+        with np.errstate(invalid="ignore", over="ignore"):
+            yield
+    except SimulationDiverged as error:
+        where = f"group {group}, {error.where}"
+        raise SimulationDiverged(error.what, where=where, fix=error.fix) from error
 
 
 def require_finite(
@@ -38,5 +54,5 @@ def require_finite(
     raise SimulationDiverged(
         "the simulation gave a reward or observation that is not finite",
         where=place(row),
-        fix="use a smaller task.timestep",
+        fix="use another seed",
     )

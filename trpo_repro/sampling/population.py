@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
-from trpo_repro.sampling.finite import require_finite
+from trpo_repro.sampling.finite import group_of_steps, require_finite
 from trpo_repro.sampling.grouping import NOISE_STEPS, Grouping, joined
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
@@ -90,7 +90,7 @@ class PopulationSampler:
 
     def sample_group(self, task: PopulationTask) -> PopulationBatch:
         """Run the members of one group side by side until each has used its share."""
-        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found
+        with group_of_steps(task.group):
             return self._sample_group(task)
 
     def _sample_group(self, task: PopulationTask) -> PopulationBatch:
@@ -142,7 +142,7 @@ class PopulationSampler:
 
 def _place(each: int, seat: NDArray[np.int64], age: NDArray[np.int64], row: int) -> str:
     """Say where the step of `row` happened, where a member has `each` seats."""
-    return f"member {seat[row] // each} of its group, step {age[row]}"
+    return f"member {seat[row] // each}, step {age[row]}"
 
 
 @dataclass(frozen=True)

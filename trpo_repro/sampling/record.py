@@ -89,4 +89,4 @@ class Record:
 
 def _place(episode: NDArray[np.int64], age: NDArray[np.int64], row: int) -> str:
     """Say where the step of `row` happened."""
-    return f"episode {episode[row]} of its group, step {age[row]}"
+    return f"episode {episode[row]}, step {age[row]}"

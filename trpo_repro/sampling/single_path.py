@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
+from trpo_repro.sampling.finite import group_of_steps
 from trpo_repro.sampling.grouping import ANY_TASK, NOISE_STEPS, Grouping, Plan
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.record import Record
@@ -114,7 +115,7 @@ class Sampler:
 
     def sample_group(self, task: GroupTask) -> Trajectories:
         """Run one group until its plan allows no further episode: a pure function of `task`."""
-        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
+        with group_of_steps(task.group):
             return self._sample_group(task)
 
     def _sent_group(self, task: GroupTask) -> Trajectories:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from trpo_repro.parallel import Forks, Workers
 from trpo_repro.policies.policy import Policy
-from trpo_repro.sampling.finite import require_finite
+from trpo_repro.sampling.finite import group_of_steps, require_finite
 from trpo_repro.sampling.grouping import Grouping, joined
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
@@ -123,7 +123,7 @@ class VineSampler:
 
     def sample_group(self, task: BranchTask) -> Rollouts:
         """Run every branch of one group: a pure function of `task`."""
-        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is found at the end
+        with group_of_steps(task.group):
             return _Group(self, task).run()
 
 
@@ -229,7 +229,7 @@ class _Group:
     def _place(self, branch: NDArray[np.int64], step: int, row: int) -> str:
         """Say where the step of `row` happened."""
         state, number = divmod(branch[row], self.branches)
-        return f"rollout {number} from state {state} of its group, step {step}"
+        return f"rollout {number} from state {state}, step {step}"
 
     def _finish(
         self, branch: NDArray[np.int64], observations: NDArray[Any], terminated: NDArray[np.bool_]
