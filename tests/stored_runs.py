@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cli_helpers import SilentReporter, config_in
+from safetensors.numpy import save
 
 from trpo_repro.cli.main import main
 from trpo_repro.config import RunConfig, plain
@@ -62,13 +64,32 @@ def written(
     return folder
 
 
-def evaluated(folder: RunFolder, **content: Any) -> Path:
+def evaluated(folder: RunFolder, returns: Sequence[float]) -> Path:
     """Write a policy and what `evaluate` found of it; return the path of the latter."""
-    folder.policy.write_bytes(b"a policy")
-    sha256 = hashlib.sha256(b"a policy").hexdigest()
+    arrays = {"theta": np.zeros(6, np.float32), "observation_mean": np.zeros(4)}
+    folder.policy.write_bytes(save(arrays))
+    sha256 = hashlib.sha256(folder.policy.read_bytes()).hexdigest()
     path = folder.path / "evaluation-stochastic.json"
-    path.write_text(json.dumps({"policy_sha256": sha256, **content}), encoding="utf-8")
+    content = {"policy_sha256": sha256, "episodes": len(returns), "returns": list(returns)}
+    path.write_text(json.dumps(content), encoding="utf-8")
     return path
+
+
+def played(results: Path, game: str, returns: Sequence[float]) -> Path:
+    """Write what `random` found of a game; return the file's path."""
+    path = results / "random" / "trpo2015" / f"{game}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"episodes": len(returns), "returns": list(returns)}))
+    return path
+
+
+def measured(results: Path, name: str, *rows: tuple[str, str, float, float, float]) -> None:
+    """Write what `measure` found: of each row quantity, task, value, low and high."""
+    folder = results / "measurements"
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = ("quantity", "task", "value", "low", "high")
+    content = {"rows": [{**dict(zip(keys, row, strict=True)), "n": "9"} for row in rows]}
+    (folder / f"{name}.json").write_text(json.dumps(content))
 
 
 @functools.cache

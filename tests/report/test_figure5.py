@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from stored_runs import evaluated, outcome, written
+from stored_runs import evaluated, outcome, played, written
 
-from trpo_repro.errors import CheckpointError
 from trpo_repro.report import figure5, table1
 from trpo_repro.report.collection import collect
+from trpo_repro.report.evaluations import RANDOM_GAMES
 from trpo_repro.report.games import paper_scores
 from trpo_repro.report.statistics import mean_interval
+from trpo_repro.report.stored_files import complaints
 
 GAMES = ["beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders"]
 
@@ -93,7 +94,7 @@ def test_an_evaluation_of_another_policy_is_not_shown_but_complained_of(
     elif change == "no policy is stored":
         own.policy.unlink()
     else:  # what was written before it said whose it is
-        path.write_text(json.dumps({"returns": [-3.0, -4.0]}))
+        path.write_text(json.dumps({"episodes": 2, "returns": [-3.0, -4.0]}))
     cell = cells(tmp_path).loc[("TRPO - single path, ours", "pong")]
     assert (cell["mean"], cell["games"]) == (pytest.approx(20), 0)
     code, _, err = outcome("tables", "--results-dir", str(tmp_path), capsys=capsys)
@@ -131,14 +132,17 @@ def test_two_protocols_are_two_tables(tmp_path: Path) -> None:
 
 
 def test_random_play_is_read_and_a_damaged_file_named(tmp_path: Path) -> None:
-    path = tmp_path / "random" / "trpo2015" / "pong.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"returns": [-20, -21, -19]}))
+    path = played(tmp_path, "pong", [-20, -21, -19])
     assert table1.random_cells(tmp_path, "trpo2015")["pong"].mean == -20
-    for damage in ('{"returns": []}', '{"returns": [1, "x"]}', '{"returns": 3}', "{}", "["):
+    assert complaints(tmp_path, [RANDOM_GAMES]) == []
+    returns = ('"episodes": 0, "returns": []', '"episodes": 2, "returns": [1, "x"]', '"returns": 3')
+    more = ('"episodes": 2, "returns": [1.0]', '"episodes": 1, "returns": [true]')
+    for damage in (*(f"{{{found}}}" for found in (*returns, *more)), "{}", "["):
         path.write_text(damage)
-        with pytest.raises(CheckpointError, match=r"pong\.json"):
-            table1.random_cells(tmp_path, "trpo2015")
+        assert table1.random_cells(tmp_path, "trpo2015") == {}
+        (complaint,) = complaints(tmp_path, [RANDOM_GAMES])
+        assert complaint.startswith(f"{path}: not shown: ")
+        assert "; fix: trpo-repro random task=pong task.protocol=trpo2015" in complaint
 
 
 def picture(results: Path, name: str, protocol: str = "trpo2015") -> tuple[Figure, pd.DataFrame]:

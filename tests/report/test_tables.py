@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 from scipy import stats
 from stored_runs import trained, written
 
 from trpo_repro.report import paper_table, score_table
 from trpo_repro.report.choice import choices
 from trpo_repro.report.collection import collect
-from trpo_repro.report.runs import read_run
+from trpo_repro.report.policies import POLICIES
+from trpo_repro.report.stored_files import complaints
 from trpo_repro.report.table import Table, markdown
 
 SCORES = {"single_path": [3.0, 2.0, 4.0, 2.5], "cem": [1.0, 2.0, 2.2, 9.0]}
@@ -108,16 +109,30 @@ def test_our_parameters_stand_beside_the_paper_s(tmp_path: Path) -> None:
 def test_sizes_are_those_of_a_trained_policy(
     task: str, seen: int, actions: int, tmp_path: Path
 ) -> None:
-    sizes = paper_table.policy_sizes(read_run(trained(tmp_path, f"task={task}").path))
+    sizes = POLICIES.load(trained(tmp_path, f"task={task}").policy)
+    assert sizes is not None
     assert (sizes["state_space_dim"], sizes["control_space_dim"]) == (seen, actions)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\x80\x04never unpickled", b"{}"])
-def test_a_policy_that_cannot_be_read_has_no_sizes(content: bytes | None, tmp_path: Path) -> None:
+def linear(theta: object, seen: object = 4) -> bytes:
+    """Return a policy whose arrays have these shapes."""
+    return save({"theta": np.zeros(theta), "observation_mean": np.zeros(seen)})
+
+
+BROKEN = [b"", b"\x80\x04never unpickled", b"{}", linear(6)[:-1], linear(()), linear(7), linear(4)]
+
+
+@pytest.mark.parametrize("content", [*BROKEN, linear((6, 1)), linear(6, ()), linear(6, 5)])
+def test_a_policy_that_cannot_be_read_has_no_sizes(content: bytes, tmp_path: Path) -> None:
     folder = written(tmp_path, [1.0])
-    if content is not None:
-        folder.policy.write_bytes(content)
-    assert paper_table.policy_sizes(read_run(folder.path)) == {}
+    assert POLICIES.load(folder.policy) is None
+    folder.policy.write_bytes(linear(6))
+    assert complaints(tmp_path, [POLICIES]) == []
+    folder.policy.write_bytes(content)
+    assert POLICIES.load(folder.policy) is None
+    (complaint,) = complaints(tmp_path, [POLICIES])
+    assert complaint.startswith(f"{folder.policy}: not shown: ")
+    assert complaint.endswith("; fix: train again, with run --restart")
 
 
 def test_times_name_the_machine_and_the_paper_s(tmp_path: Path) -> None:

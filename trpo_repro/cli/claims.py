@@ -10,10 +10,12 @@ from rich.table import Table as Rows
 
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.errors import ConfigError
-from trpo_repro.report import evaluations
+from trpo_repro.report import stored_files
 from trpo_repro.report.claims.evidence import gather
 from trpo_repro.report.claims.ledger import Entry, ledger, summary, table
+from trpo_repro.report.claims.sources import SOURCES
 from trpo_repro.report.claims.verdict import sentence
+from trpo_repro.report.evaluations import EVALUATIONS, RANDOM_GAMES
 from trpo_repro.report.table import files
 
 
@@ -23,7 +25,8 @@ def main(options: argparse.Namespace) -> int:
     if not results.is_dir():
         raise ConfigError("no such folder", where=str(results), fix="name it: --results-dir DIR")
     evidence = gather(results)
-    losses = [*evidence.complaints, *evaluations.complaints(results)]
+    kinds = (EVALUATIONS, RANDOM_GAMES, *SOURCES)
+    losses = [*evidence.complaints, *stored_files.complaints(results, kinds)]
     warn(losses)
     entries = ledger(evidence)
     if options.brief:

@@ -10,9 +10,10 @@ from typing import Any
 from trpo_repro.cli.ablations import write_pictures
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.errors import ConfigError
-from trpo_repro.report import figure4, figure5, stepsizes
+from trpo_repro.report import figure4, figure5, stepsizes, stored_files
 from trpo_repro.report.choice import Choice, choices, lacking
 from trpo_repro.report.collection import SCALES, Collection, comparison, suffix
+from trpo_repro.report.evaluations import RANDOM_GAMES
 from trpo_repro.report.games import PROTOCOLS, is_game
 from trpo_repro.report.picture import Picture, files, sidecar
 from trpo_repro.report.style import our_style
@@ -36,6 +37,7 @@ def main(options: argparse.Namespace) -> int:
             for protocol in PROTOCOLS:
                 contents += _figure5(found, results, scale, protocol, complaints)
                 losses += lacking(figure5.of_protocol(found.runs, protocol))
+    losses += stored_files.complaints(results, [RANDOM_GAMES])
     warn(losses := list(dict.fromkeys(losses)))
     warn(dict.fromkeys(complaints))
     if not contents:

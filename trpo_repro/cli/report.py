@@ -6,18 +6,26 @@ import argparse
 from pathlib import Path
 
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
-from trpo_repro.report import evaluations
+from trpo_repro.report import stored_files
 from trpo_repro.report.claims.evidence import gather
+from trpo_repro.report.claims.sources import SOURCES
 from trpo_repro.report.collection import part
+from trpo_repro.report.evaluations import EVALUATIONS, RANDOM_GAMES
 from trpo_repro.report.html.page import page
+from trpo_repro.report.html.pictures import DRAWINGS, POINTS, VIDEOS
 from trpo_repro.report.html.sections import PARTS
+from trpo_repro.report.html.tables import TABLES
+from trpo_repro.report.policies import POLICIES
+
+SHOWN = (EVALUATIONS, RANDOM_GAMES, POLICIES, *SOURCES, TABLES, DRAWINGS, POINTS, VIDEOS)
+"""The kinds of stored files that the page shows."""
 
 
 def main(options: argparse.Namespace) -> int:
     """Write the page; print its path."""
     results = Path(options.results_dir)
     output = Path(options.output) if options.output else results / "report.html"
-    losses = [*gather(results).complaints, *evaluations.complaints(results)]
+    losses = [*gather(results).complaints, *stored_files.complaints(results, SHOWN)]
     losses += [line for name in PARTS for line in part(results, name).complaints]
     warn(losses := list(dict.fromkeys(losses)))
     write_files(output.parent, {output.name: page(results)})

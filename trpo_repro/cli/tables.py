@@ -10,10 +10,12 @@ from pathlib import Path
 
 from trpo_repro.cli.ablations import write_tables
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
-from trpo_repro.report import evaluations, paper_table, score_table, table1
+from trpo_repro.report import paper_table, score_table, stored_files, table1
 from trpo_repro.report.choice import Choice, choices, lacking
 from trpo_repro.report.collection import SCALES, comparison, suffix
+from trpo_repro.report.evaluations import EVALUATIONS, RANDOM_GAMES
 from trpo_repro.report.games import PROTOCOLS, is_game, played_as
+from trpo_repro.report.policies import POLICIES
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.table import Table, files, markdown
 
@@ -31,14 +33,15 @@ def main(options: argparse.Namespace) -> int:
         losses += found.complaints + lacking(_of_robots(found.runs))
     tables |= games
     losses = list(dict.fromkeys(losses))
-    warn(losses + complaints + evaluations.complaints(results))
+    files_lost = stored_files.complaints(results, [EVALUATIONS, RANDOM_GAMES, POLICIES])
+    warn(losses + complaints + files_lost)
     output = Path(options.output) if options.output else results / "tables"
     for name, table in tables.items():
         write_files(output, files(name, table))
     if "table1" in tables:
         print(markdown(tables["table1"]))
     warn(others := write_tables(results, output, scales))
-    refuse_if_strict(options.strict, losses + others)
+    refuse_if_strict(options.strict, losses + files_lost + others)
     return 0
 
 

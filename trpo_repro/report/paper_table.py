@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from trpo_repro.report.choice import Choice
 from trpo_repro.report.groups import FINAL, TASK_ORDER
+from trpo_repro.report.policies import NAME, POLICIES
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.style import look
 from trpo_repro.report.table import Table, machines
@@ -90,28 +88,7 @@ def _common(run: StoredRun) -> dict[str, Any]:
         "stepsize_kl": run.config["algo"]["stepsize"],
         "hidden_layer_size": " + ".join(map(str, hidden)) or "none: linear",
         "discount": run.config["estimator"]["discount"],
-        **policy_sizes(run),
-    }
-
-
-def policy_sizes(run: StoredRun) -> dict[str, int]:
-    """Return the sizes of a run's Gaussian policy; nothing where it cannot be read.
-
-    The number of actions, A, follows from that of parameters, P. With h_0 observations and layers
-    of h_1 … h_k units, P = Σ (h_{i-1} + 1) h_i + (h_k + 1) A for the mean, and A for log σ.
-    """
-    try:
-        arrays = load_file(run.path / "policy.safetensors")
-        count, seen = len(arrays["theta"]), len(arrays["observation_mean"])
-    except (OSError, SafetensorError, KeyError):
-        return {}
-    sizes = [seen, *run.config["policy"]["hidden_sizes"]]
-    inner = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
-    actions = (count - inner) // (sizes[-1] + 2)
-    return {
-        "state_space_dim": seen,
-        "control_space_dim": actions,
-        "total_num_policy_params": count,
+        **(POLICIES.load(run.path / NAME) or {}),
     }
 
 

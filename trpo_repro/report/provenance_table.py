@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from trpo_repro.report.runs import UNREADABLE, StoredRun
+from trpo_repro.errors import CheckpointError
+from trpo_repro.report.runs import UNREADABLE, StoredRun, read_json
 from trpo_repro.report.table import Table, machines
 
 PART = "part"
@@ -89,8 +89,7 @@ def _sorted(words: Iterable[str]) -> list[str]:
 
 def _why(run: StoredRun) -> str:
     """Return what the run says of its failure, or what is wrong with its files."""
-    path = run.path / "failure.json"
     try:
-        return str(json.loads(path.read_bytes())["error"])
-    except (OSError, ValueError, KeyError):
+        return str(read_json(run.path / "failure.json")["error"])
+    except (OSError, CheckpointError, KeyError):
         return run.problem

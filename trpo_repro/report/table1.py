@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trpo_repro.errors import CheckpointError
-from trpo_repro.report.evaluations import SAMPLED, stored_evaluation
+from trpo_repro.report.evaluations import EVALUATIONS, RANDOM_GAMES, SAMPLED, random_path
 from trpo_repro.report.games import paper_scores, played_as
 from trpo_repro.report.groups import FINAL, Group, by_task
-from trpo_repro.report.runs import StoredRun, read_json
+from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.statistics import Interval, mean_interval
 from trpo_repro.report.table import Table, estimate
 
@@ -98,8 +97,7 @@ def random_cells(results: Path, protocol: str) -> dict[str, Cell]:
     """Return the scores of random play by game, as `trpo-repro random` has stored them."""
     cells = {}
     for game in paper_scores().columns:
-        path = results / "random" / protocol / f"{game}.json"
-        returns = _returns(path, read_json(path) if path.is_file() else None)
+        returns = RANDOM_GAMES.load(random_path(results, protocol, game))
         if returns is not None:
             cells[game] = Cell(float(returns.mean()), mean_interval(returns), len(returns))
     return cells
@@ -134,8 +132,7 @@ def _steps(run: StoredRun) -> float:
 def cell(group: Group, results: Path) -> Cell:
     """Return the score of the seeds of one setting, those unfinished too if none is complete."""
     runs = group.averaged
-    paths = [run.path / SAMPLED for run in runs]
-    found = [_returns(path, stored_evaluation(path)) for path in paths]
+    found = [EVALUATIONS.load(run.path / SAMPLED) for run in runs]
     evaluated = [(run, r) for run, r in zip(runs, found, strict=True) if r is not None]
     if evaluated:
         runs = tuple(run for run, _ in evaluated)
@@ -178,27 +175,3 @@ def _numbers(own: Cell) -> dict[str, Any]:
     fields: Mapping[str, Any] = asdict(own)
     kept = {k: v for k, v in fields.items() if k not in ("between", "stored", "runs")}
     return {**kept, "low": low, "high": high, "source": "ours", "runs": " ".join(own.runs)}
-
-
-def _returns(
-    path: Path, content: Mapping[str, Any] | None
-) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
-    """Return (n,) the scores of games that the file at `path` holds; None where there is none.
-
-    Raises:
-        CheckpointError: It is damaged.
-    """
-    if content is None:
-        return None
-    stored = content.get("returns")
-    numbers = list(_floats(stored)) if isinstance(stored, list) else []
-    if not numbers or len(numbers) != len(stored or []):
-        raise CheckpointError("it holds no scores of games", where=str(path), fix="make it again")
-    return np.array(numbers)
-
-
-def _floats(values: Sequence[Any]) -> Iterator[float]:
-    """Yield the finite numbers among `values`."""
-    for value in values:
-        if isinstance(value, (int, float)) and np.isfinite(value):
-            yield float(value)

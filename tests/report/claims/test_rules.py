@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from stored_runs import evaluated, outcome, written
+from stored_runs import evaluated, measured, outcome, played, written
 
 from trpo_repro.report.claims import comparison, games
 from trpo_repro.report.claims.evidence import SEEDS, gather
@@ -48,14 +47,6 @@ def verdicts_of(results: Path) -> dict[str, Verdict]:
 
 def judgements(finding: Finding) -> dict[str, Judgement]:
     return {count.name: count.judgement for count in finding.counts}
-
-
-def measured(results: Path, name: str, *rows: tuple[str, str, float, float, float]) -> None:
-    folder = results / "measurements"
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = ("quantity", "task", "value", "low", "high")
-    content = {"rows": [{**dict(zip(keys, row, strict=True)), "n": "9"} for row in rows]}
-    (folder / f"{name}.json").write_text(json.dumps(content))
 
 
 def test_every_claim_of_the_paper_has_a_rule_and_every_rule_a_claim(tmp_path: Path) -> None:
@@ -234,7 +225,7 @@ def test_the_theory_s_claims_are_read_from_its_tables(tmp_path: Path) -> None:
 
 
 def evaluate(folder: RunFolder, mean: float) -> None:
-    evaluated(folder, **{"episodes": games.EPISODES, "return": {"mean": mean}})
+    evaluated(folder, [mean - 1.0, mean + 1.0] * (games.EPISODES // 2))
 
 
 def test_games_are_judged_at_the_paper_s_scale_alone(tmp_path: Path) -> None:
@@ -292,14 +283,15 @@ def test_the_time_of_a_whole_run_at_the_paper_s_sizes_is_that_of_its_own_machine
 
 
 def test_random_play_is_judged_by_whether_its_interval_holds_the_paper_s(tmp_path: Path) -> None:
-    folder = tmp_path / games.RANDOM
-    folder.mkdir(parents=True)
     for game, mean in (("pong", -20.3), ("qbert", 100.0)):
-        moments = {"mean": mean, "interval95": [mean - 0.2, mean + 0.2]}
-        (folder / f"{game}.json").write_text(json.dumps({"episodes": 100, "return": moments}))
+        played(tmp_path, game, [mean - 1.0, mean + 1.0] * 50)  # the interval reaches 0.2 each way
+    played(tmp_path, "enduro", [0.0] * 99)
     found_here = judgements(found(tmp_path, "C14"))
     assert (found_here["pong"], found_here["qbert"]) == ("met", "not met")
-    assert found_here["breakout, random"] == "missing"
+    assert found_here["breakout, random"] == found_here["enduro, random"] == "missing"
+    (pong,) = [count for count in found(tmp_path, "C14").counts if count.name == "pong"]
+    assert pong.value == pytest.approx(-20.3)
+    assert pong.between == pytest.approx((-20.4994, -20.1006), abs=1e-4)
 
 
 def numbers_of(finding: Finding) -> dict[str, float | None]:

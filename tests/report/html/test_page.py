@@ -27,8 +27,8 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_every_section_is_there_in_order(text: str) -> None:
     found = re.findall(r'<section id="([^"]+)">', text)
-    wanted = ["claims", "figure4", "atari", "parameters", "ablations", "published", "provenance"]
-    assert found == [*wanted, "videos"]
+    wanted = ["claims", "figure4", "atari", "parameters", "ablations", "theory", "published"]
+    assert found == [*wanted, "provenance", "videos"]
     assert text.count("<article>") == 28
     assert "20 | 21" in text
     assert "Student&#39;s 95% t interval" in text
@@ -70,7 +70,8 @@ def test_nothing_comes_from_elsewhere(text: str) -> None:
 def test_without_javascript_every_figure_is_a_drawing(text: str) -> None:
     # What hides a drawing is a class that only a script sets.
     assert text.count('class="drawing fallback"') == 3 + 1
-    assert text.count('class="drawing"') == 2  # an ablation's shows more than its panels do
+    # An ablation's shows more than its panels do; the theory's and a game's have no panels.
+    assert text.count('class="drawing"') == 3
     style = text.split("<style>")[1].split("</style>")[0]
     hiding = [rule for rule in style.split("}") if "display: none" in rule and "drawing" in rule]
     assert [rule.split("{")[0].strip() for rule in hiding] == [".js .drawing.fallback"]
@@ -80,13 +81,13 @@ def test_a_stored_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": ["x | y", "1"], "b": ["", "2"]})
     table = Table("A title", frame, frame, ("One note.", "Two."))
     (tmp_path / "a.md").write_bytes(files("a", table)["a.md"])
-    found = tables.stored(tmp_path / "a.md")
+    found = tables.TABLES.load(tmp_path / "a.md")
     assert found is not None
     assert found.title == "A title"
     assert found.headings == ("a", "b")
     assert found.rows == (("x | y", "–"), ("1", "2"))
     assert found.notes == ("One note.", "Two.")
-    assert tables.stored(tmp_path / "nothing.md") is None
+    assert tables.TABLES.load(tmp_path / "nothing.md") is None
 
 
 def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from trpo_repro.report.ablations import FOLDER, Found, ablations
 from trpo_repro.report.choice import Choice, choices, lacking
+from trpo_repro.report.claims.sources import measured, theory
 from trpo_repro.report.claims.verdict import Count, Judgement
 from trpo_repro.report.collection import SCALES, Collection, comparison, comparison_folders, part
 from trpo_repro.report.groups import Group
@@ -22,7 +22,6 @@ from trpo_repro.report.style import look
 
 SEEDS = 5
 """The paper averages so many runs; fewer test nothing."""
-MEASUREMENTS = ("standing", "variance", "parameters", "products")
 PROTOCOL = "trpo2015"
 """How the paper's games are played; the same games played otherwise are no evidence."""
 Chosen = Mapping[str, Sequence[Choice]]
@@ -121,23 +120,7 @@ def gather(results: Path) -> Evidence:
         comparison=by_scale["bench"],
         paper=by_scale["paper"],
         ablations=ablations(by_scale["bench"], varied.runs),
-        theory=_theory(results / "theory"),
-        measured=_measured(results / "measurements"),
+        theory=theory(results),
+        measured=measured(results),
         complaints=(*stored.complaints, *absent, *varied.complaints),
     )
-
-
-def _theory(folder: Path) -> dict[str, pd.DataFrame]:
-    paths = {name: folder / f"{name}.csv" for name in ("checks", "steps")}
-    return {name: pd.read_csv(path) for name, path in paths.items() if path.is_file()}
-
-
-def _measured(folder: Path) -> pd.DataFrame:
-    """Return the rows of every measurement that is stored."""
-    columns = ["measurement", "quantity", "task", "value", "low", "high", "n"]
-    rows = []
-    for name in MEASUREMENTS:
-        if (path := folder / f"{name}.json").is_file():
-            content = json.loads(path.read_bytes())
-            rows += [{"measurement": name, **row} for row in content["rows"]]
-    return pd.DataFrame(rows, columns=columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from typing import Any
 
@@ -10,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trpo_repro.report.claims.evidence import Evidence, seeds_count
+from trpo_repro.report.claims.evidence import PROTOCOL, Evidence, seeds_count
 from trpo_repro.report.claims.verdict import Count, Finding, Judgement, at_least, at_most
-from trpo_repro.report.evaluations import SAMPLED, stored_evaluation
+from trpo_repro.report.evaluations import EVALUATIONS, RANDOM_GAMES, SAMPLED, random_path
 from trpo_repro.report.groups import Group
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.statistics import Interval, mean_interval
@@ -21,8 +20,6 @@ from trpo_repro.settings import GAMES
 
 LEVEL = 0.8
 EPISODES = 100
-RANDOM = "random/trpo2015"
-"""Where random play under the paper's protocol lies, below the results."""
 HOURS = 30.0
 PAPER_STEPS = {"single_path": 500 * 100_000, "vine": 500 * 400_000}
 """Table 3: iterations times simulated steps of each."""
@@ -100,16 +97,14 @@ def random_row(evidence: Evidence) -> Finding:
     )
     paper, counts = table1(), []
     for game in GAMES:
-        path = evidence.results / RANDOM / f"{game}.json"
-        content: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         theirs = float(paper[game]["Random"])
-        if content.get("episodes", 0) < EPISODES:
+        scores = RANDOM_GAMES.load(random_path(evidence.results, PROTOCOL, game))
+        between = mean_interval(scores) if scores is not None else None
+        if scores is None or between is None or len(scores) < EPISODES:
             counts.append(Count(f"{game}, random", Judgement.MISSING).beside(theirs))
             continue
-        between = Interval(*content["return"]["interval95"])
-        n = f"{content['episodes']} episodes"
-        ours = Count(game, _holding(theirs, between), float(content["return"]["mean"]), between, n)
-        counts.append(ours.beside(theirs))
+        judged, n = _holding(theirs, between), f"{len(scores)} episodes"
+        counts.append(Count(game, judged, float(scores.mean()), between, n).beside(theirs))
     return Finding(rule, tuple(counts), "The paper does not say how its random player plays.")
 
 
@@ -184,12 +179,8 @@ def speed(run: StoredRun) -> float:
 
 def evaluated(group: Group) -> NDArray[np.float64]:
     """Return the mean score of each complete run's evaluation that has episodes enough."""
-    found = []
-    for run in group.complete:
-        content = stored_evaluation(run.path / SAMPLED)
-        if content and content["episodes"] >= EPISODES:
-            found.append(float(content["return"]["mean"]))
-    return np.array(found)
+    stored = [EVALUATIONS.load(run.path / SAMPLED) for run in group.complete]
+    return np.array([r.mean() for r in stored if r is not None and len(r) >= EPISODES])
 
 
 def _rise(run: StoredRun) -> float:

@@ -12,9 +12,9 @@ from plotly.offline import get_plotlyjs
 from trpo_repro.report.claims.evidence import gather
 from trpo_repro.report.claims.ledger import Entry, ledger, numbers, quantity
 from trpo_repro.report.claims.verdict import Verdict, sentence
+from trpo_repro.report.html.pictures import VIDEO_TYPES, VIDEOS
 from trpo_repro.report.html.sections import data_uri, sections
 
-VIDEO_TYPES = {".gif": "image/gif", ".webp": "image/webp", ".png": "image/png"}
 FEW = 7
 """So many counts of a claim have their numbers shown at once."""
 
@@ -36,7 +36,7 @@ def page(results: Path) -> bytes:
         numbers=numbers,
         few=FEW,
         sections=sections(results),
-        videos=_videos(results / "videos"),
+        videos=_videos(results),
         style=_asset("page.css"),
         script=_asset("page.js"),
         library=get_plotlyjs(),
@@ -58,10 +58,13 @@ def _details(entry: Entry) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _videos(folder: Path) -> list[tuple[str, str]]:
-    """Return (name, data URI) of every video, moving pictures that need no player."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix in VIDEO_TYPES)
-    return [(p.stem, data_uri(p.read_bytes(), VIDEO_TYPES[p.suffix])) for p in paths]
+def _videos(results: Path) -> list[tuple[str, str]]:
+    """Return (name, data URI) of every video."""
+    return [
+        (path.stem, data_uri(content, VIDEO_TYPES[path.suffix]))
+        for path in VIDEOS.find(results)
+        if (content := VIDEOS.load(path))
+    ]
 
 
 def _asset(name: str) -> str:

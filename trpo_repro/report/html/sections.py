@@ -26,8 +26,9 @@ from trpo_repro.report.claims.evidence import Chosen
 from trpo_repro.report.collection import SCALES, comparison, part, suffix
 from trpo_repro.report.games import is_game
 from trpo_repro.report.html import plots, tables
+from trpo_repro.report.html.pictures import DRAWINGS, POINTS
 from trpo_repro.report.html.plots import Line
-from trpo_repro.report.html.tables import Shown
+from trpo_repro.report.html.tables import TABLES, Shown
 from trpo_repro.report.picture import Picture
 from trpo_repro.report.runs import StoredRun
 from trpo_repro.report.style import LOOKS, look, our_style, rendered
@@ -152,13 +153,15 @@ def _atari(results: Path) -> Section:
     """Return what `trpo-repro figures` and `tables` wrote of Figure 5 and Table 1."""
     drawn, numbers = list[Plot](), list[pd.DataFrame]()
     for path in sorted((results / "figures").glob("figure5*.svg")):
+        if (image := DRAWINGS.load(path)) is None:
+            continue
         panels: list[str] = []
-        if (points := path.with_suffix(".csv")).is_file() and points.stat().st_size > 1:
-            numbers.append(pd.read_csv(points))
-            panels = plots.algorithm_panels(path.stem, numbers[-1], "policy iteration")
+        if (points := POINTS.load(path.with_suffix(".csv"))) is not None and len(points):
+            numbers.append(points)
+            panels = plots.algorithm_panels(path.stem, points, "policy iteration")
         title = path.stem.replace("figure5", "Figure 5").replace("_", ", ")
-        drawn.append(Plot(path.stem, title, data_uri(path.read_bytes(), SVG), tuple(panels)))
-    found = _stored(results, "table1")
+        drawn.append(Plot(path.stem, title, data_uri(image, SVG), tuple(panels)))
+    found = _stored(results, "tables/table1")
     title, algorithms = "Atari: Figure 5 and Table 1", _algorithms(numbers)
     return Section("atari", title, "", tuple(drawn), found, algorithms)
 
@@ -167,7 +170,11 @@ def _parameters(results: Path, chosen: Chosen) -> Section:
     """Return Tables 2 and 3, and the times."""
     ours = tables.shown(paper_table.parameters(chosen)), tables.shown(paper_table.times(chosen))
     return Section(
-        "parameters", "Tables 2 and 3", "", (), (*ours[:1], *_stored(results, "table3"), ours[1])
+        "parameters",
+        "Tables 2 and 3",
+        "",
+        (),
+        (*ours[:1], *_stored(results, "tables/table3"), ours[1]),
     )
 
 
@@ -194,13 +201,12 @@ def _ablations(found: Found, baseline: Picture | None) -> Section:
 
 def _theory(results: Path) -> Section:
     """Return what `trpo-repro theory` wrote."""
-    folder = results / "theory"
     drawn: tuple[Plot, ...] = ()
-    if (path := folder / "bound.svg").is_file():
-        image = data_uri(path.read_bytes(), SVG)
-        drawn = (Plot("bound", "True η, L and the lower bounds along a step", image),)
-    found = [tables.stored(folder / f"{name}.md") for name in ("checks", "steps")]
-    return Section("theory", "Theory", "", drawn, tuple(t for t in found if t))
+    if image := DRAWINGS.load(results / "theory" / "bound.svg"):
+        title = "True η, L and the lower bounds along a step"
+        drawn = (Plot("bound", title, data_uri(image, SVG)),)
+    found = _stored(results, "theory/checks", "theory/steps")
+    return Section("theory", "Theory", "", drawn, found)
 
 
 def _published(runs: Sequence[StoredRun]) -> Section:
@@ -220,9 +226,10 @@ def _other_parts(results: Path) -> dict[str, list[StoredRun]]:
     return {name: runs for name in PARTS if (runs := part(results, name).runs)}
 
 
-def _stored(results: Path, name: str) -> tuple[Shown, ...]:
-    found = tables.stored(results / "tables" / f"{name}.md")
-    return (found,) if found else ()
+def _stored(results: Path, *names: str) -> tuple[Shown, ...]:
+    """Return those tables with rows that were written to the results."""
+    found = [TABLES.load(results / f"{name}.md") for name in names]
+    return tuple(table for table in found if table and table.rows)
 
 
 def _algorithms(numbers: Sequence[pd.DataFrame]) -> tuple[Line, ...]:
