@@ -301,7 +301,7 @@ def test_wrong_value_for_the_kl_penalty_is_refused(key: str, value: Any, wanted:
 
 def test_wrong_entry_of_a_list_is_named() -> None:
     message = problem(with_value(composed("task=hopper"), "policy.hidden_sizes", [50, 0]))
-    assert message == "policy.hidden_sizes[1] must be >= 1 and <= 1e+09, got 0"
+    assert message == "policy.hidden_sizes[1] must be >= 1 and <= 100000, got 0"
 
 
 def test_whole_numbers_are_numbers() -> None:

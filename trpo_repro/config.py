@@ -33,6 +33,9 @@ from trpo_repro.settings import (
     policy_config,
 )
 
+LARGEST = 10**8
+"""Numbers in an array of which a run holds several at once, at most: 0.8 GB."""
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -122,7 +125,21 @@ def parse(composed: Mapping[str, Any]) -> RunConfig:
         )
     if isinstance(config.task, AtariTask):
         _check_pixels(config.estimator)
+    _check_products(config.task, config.algo)
     return config
+
+
+def _check_products(task: TaskConfig, algo: AlgorithmConfig) -> None:
+    """Refuse sizes that are fine one by one, but make an array that fits nowhere."""
+    products = dict[str, int]()
+    if isinstance(task, AtariTask):  # of an episode's frames each has its own chance to stick
+        products["task.horizon × task.frame_skip"] = task.horizon * task.frame_skip
+    if isinstance(algo, VineConfig):  # the noise behind one state
+        steps = algo.rollouts_per_state * algo.rollout_length
+        products["algo.rollouts_per_state × algo.rollout_length"] = steps
+    for name, product in products.items():
+        if product > LARGEST:
+            raise ConfigError(f"{name} must be <= {LARGEST:g}, got {product}")
 
 
 def _check_pixels(estimator: EstimatorConfig) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 from trpo_repro.checking import OneOf, Range
 
 Count = Annotated[int, Range(at_least=1, at_most=10**9)]  # beyond, no array would fit
+Units = Annotated[int, Range(at_least=1, at_most=100_000)]  # of a layer
+Several = Annotated[int, Range(at_least=2, at_most=10**9)]
 Positive = Annotated[float, Range(above=0)]
 Fraction = Annotated[float, Range(above=0, at_most=1)]
 
@@ -31,7 +33,7 @@ class LocomotionTask:
     name: str
     horizon: Count
     timestep: Annotated[float, Range(above=0, at_most=0.1)]
-    frame_skip: Count
+    frame_skip: Annotated[int, Range(at_least=1, at_most=1000)]
     integrator: Annotated[str, OneOf(("euler", "implicitfast", "rk4"))]
 
 
@@ -52,7 +54,7 @@ class AtariTask:
     name: str
     protocol: Annotated[str, OneOf(("trpo2015", "machado2018"))]
     horizon: Count
-    frame_skip: Annotated[int, Range(at_least=2)]  # a screen is made of the last two frames
+    frame_skip: Several  # a screen is made of the last two frames
     reward_bound: Positive | None
 
 
@@ -113,7 +115,7 @@ class VineConfig(TrustRegionConfig):
     """Settings of `algo=vine`."""
 
     trunk_steps: Count
-    rollouts_per_state: Annotated[int, Range(at_least=2)]
+    rollouts_per_state: Several
     rollout_length: Count
     proposal: Annotated[str, OneOf(("auto", "policy", "uniform", "all"))]
     common_random_numbers: bool
@@ -152,7 +154,7 @@ class CemConfig:
     """Settings of `algo=cem`."""
 
     name: str
-    population: Annotated[int, Range(at_least=2)]
+    population: Several
     elites: Count
     initial_std: Positive
     extra_std: Annotated[float, Range(at_least=0)]
@@ -166,7 +168,7 @@ class CmaConfig:
     """Settings of `algo=cma`."""
 
     name: str
-    population: Annotated[int, Range(at_least=2)]
+    population: Several
     initial_std: Positive
     diagonal: bool
     normalise_generations: Count
@@ -216,7 +218,7 @@ ALGORITHM_TASKS = {name: _possible_tasks(name) for name in ALGORITHM_CONFIGS}
 class PolicyConfig:
     """Settings of the policy network."""
 
-    hidden_sizes: tuple[Count, ...]
+    hidden_sizes: tuple[Units, ...]
     initial_std: Positive
 
 
@@ -224,10 +226,10 @@ class PolicyConfig:
 class PixelPolicyConfig:
     """Settings of the policy network of the Atari games."""
 
-    channels: tuple[Count, ...]
+    channels: tuple[Units, ...]
     kernel_size: Count
     stride: Count
-    hidden_sizes: tuple[Count, ...]
+    hidden_sizes: tuple[Units, ...]
 
 
 @dataclass(frozen=True)

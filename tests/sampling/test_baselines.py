@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from trpo_repro.errors import ConfigError
 from trpo_repro.parallel import Workers
 from trpo_repro.sampling import baselines
 from trpo_repro.sampling.baselines import (
@@ -130,3 +131,9 @@ def test_a_fit_leaves_the_old_coefficients_as_they_were(name):
     before = start.copy()
     fitted(baseline, observations, age, np.arange(float(ROWS)), start=start)
     np.testing.assert_array_equal(start, before)
+
+
+def test_linear_baseline_of_a_whole_screen_is_refused_before_its_square_is_wanted():
+    with pytest.raises(ConfigError, match="cannot be fitted to 100,800 numbers; fix: use"):
+        LinearBaseline(210 * 160 * 3, Workers(1))
+    assert MlpBaseline(210 * 160 * 3, Workers(1))

@@ -21,7 +21,9 @@ from trpo_repro.cli.experiments import shipped
 from trpo_repro.cli.overrides import is_hydras, parse_overrides
 from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError
+from trpo_repro.runner.sizes import convolutions
 from trpo_repro.runner.sweep import SweepRun
+from trpo_repro.settings import PixelPolicyConfig
 
 CONF = "TRPO_REPRO_CONF"
 """Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
@@ -145,7 +147,10 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(container, dict)
-    return parse({str(key): value for key, value in container.items()})
+    config = parse({str(key): value for key, value in container.items()})
+    if isinstance(config.policy, PixelPolicyConfig):
+        convolutions(config.policy)  # refuses what does not fit
+    return config
 
 
 def _check_key(override: Override, base: DictConfig, known: set[str]) -> None:

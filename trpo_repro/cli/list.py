@@ -15,11 +15,11 @@ from rich.table import Table
 from trpo_repro.cli.comments import comments, headline
 from trpo_repro.cli.compose import config_folder, run_config
 from trpo_repro.config import RunConfig, plain, simulator_settings
-from trpo_repro.policies.convolutions import Convolutions, layer_sizes
+from trpo_repro.policies.convolutions import layer_sizes
 from trpo_repro.runner.run_folder import RunFolder
+from trpo_repro.runner.sizes import convolutions
 from trpo_repro.settings import ALGORITHM_TASKS, GAMES, TASK_CONFIGS, PixelPolicyConfig
 from trpo_repro.tasks import make_task
-from trpo_repro.tasks.atari_screen import IMAGE
 from trpo_repro.types import ActionSpace
 
 PAPER_PARAMETERS = {"cartpole": 6, "swimmer": 364, "hopper": 4806, "walker": 8206}
@@ -76,20 +76,16 @@ def parameter_count(config: RunConfig, observation_size: int, actions: ActionSpa
     """Return the policy's number of parameters, without waiting for torch to be imported."""
     outputs = actions.dimension if actions.kind == "continuous" else sum(actions.sizes)
     if isinstance(config.policy, PixelPolicyConfig):
-        shapes = _convolutions(config.policy).weight_shapes(config.policy.hidden_sizes, outputs)
+        shapes = convolutions(config.policy).weight_shapes(config.policy.hidden_sizes, outputs)
         return sum(layer_sizes(shapes))
     widths = [observation_size, *config.policy.hidden_sizes, outputs]
     weights = sum((inputs + 1) * units for inputs, units in itertools.pairwise(widths))
     return weights + (actions.dimension if actions.kind == "continuous" else 0)
 
 
-def _convolutions(policy: PixelPolicyConfig) -> Convolutions:
-    return Convolutions(IMAGE, policy.channels, policy.kernel_size, policy.stride)
-
-
 def layout(policy: PixelPolicyConfig, actions: ActionSpace) -> Iterator[tuple[str, int]]:
     """Yield each layer of the network of Fig. 3 (right) in words, with its parameters."""
-    before = _convolutions(policy)
+    before = convolutions(policy)
     shapes = before.weight_shapes(policy.hidden_sizes, sum(actions.sizes))
     images, names = before.images(), [f"{units} units" for units in policy.hidden_sizes]
     names.append(" + ".join(map(str, actions.sizes)) + " logits")

@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trpo_repro.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Convolutions:
@@ -23,6 +25,21 @@ class Convolutions:
     channels: tuple[int, ...]
     kernel_size: int
     stride: int
+
+    def __post_init__(self) -> None:
+        """Refuse filters that are larger than what they see.
+
+        Raises:
+            ConfigError: It names the first convolution of which that is so.
+        """
+        for number, (_, height, width) in enumerate(self.images()[:-1], 1):
+            if self.kernel_size > min(height, width):
+                raise ConfigError(
+                    f"policy.kernel_size={self.kernel_size} does not fit into the "
+                    f"{height} × {width} image of convolution {number}",
+                    fix="choose a smaller policy.kernel_size or policy.stride, "
+                    "or fewer policy.channels",
+                )
 
     def images(self) -> list[tuple[int, int, int]]:
         """Return the (channels, height, width) of the image and of each layer's outputs."""

@@ -21,9 +21,9 @@ from trpo_repro.optim.policy_gradient import PolicyGradient
 from trpo_repro.optim.step import NaturalDirection, UpdateRule
 from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Forks, Workers, available_cores
-from trpo_repro.policies.convolutions import Convolutions
 from trpo_repro.policies.policy import Policy
 from trpo_repro.ranks import ALONE, Ranks
+from trpo_repro.runner.sizes import check_parameters, convolutions
 from trpo_repro.sampling.baselines import BASELINES, Baseline
 from trpo_repro.sampling.grouping import GAMES, group_count
 from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
@@ -47,7 +47,7 @@ from trpo_repro.settings import (
     VineConfig,
 )
 from trpo_repro.tasks import make_task
-from trpo_repro.tasks.atari_screen import IMAGE, STACK
+from trpo_repro.tasks.atari_screen import STACK
 from trpo_repro.types import ActionSpace, Algorithm, Simulator
 
 FEW_ACTIONS = 6  # Eq. (15) where there are no more
@@ -72,23 +72,28 @@ def build_sampler(config: RunConfig, *, greedy: bool = False, ranks: Ranks = ALO
 
 
 def build_policy(config: RunConfig, simulator: Simulator) -> Policy:
-    """Return the policy's architecture."""
+    """Return the policy's architecture.
+
+    Raises:
+        ConfigError: It has too many parameters.
+    """
     settings, size = config.policy, simulator.observation_size
     if isinstance(settings, PixelPolicyConfig):
-        return Policy(
+        policy = Policy(
             size,
             simulator.actions,
             hidden_sizes=settings.hidden_sizes,
-            convolutions=Convolutions(
-                IMAGE, settings.channels, settings.kernel_size, settings.stride
-            ),
+            convolutions=convolutions(settings),
         )
-    return Policy(
-        size,
-        simulator.actions,
-        hidden_sizes=settings.hidden_sizes,
-        initial_std=settings.initial_std,
-    )
+    else:
+        policy = Policy(
+            size,
+            simulator.actions,
+            hidden_sizes=settings.hidden_sizes,
+            initial_std=settings.initial_std,
+        )
+    check_parameters(config, policy.parameter_count)
+    return policy
 
 
 def build_algorithm(config: RunConfig, ranks: Ranks = ALONE) -> Algorithm:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trpo_repro.errors import ConfigError
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.networks import Mlp
 from trpo_repro.types import Floats, chunks
@@ -80,10 +81,20 @@ class LinearBaseline:
     """
 
     RIDGE = 1e-5  # relative to the number of rows
+    MOST_FEATURES = 10_000  # their normal equations take 0.8 GB
 
     def __init__(self, observation_size: int, workers: Workers) -> None:
-        """Serve observations of `observation_size` numbers."""
+        """Serve observations of `observation_size` numbers.
+
+        Raises:
+            ConfigError: They are too many.
+        """
         self.size = 2 * observation_size + 4
+        if self.size > self.MOST_FEATURES:
+            raise ConfigError(
+                f"estimator.baseline=linear cannot be fitted to {observation_size:,} numbers",
+                fix="use estimator.baseline=mlp or none",
+            )
         self._workers = workers
 
     def initial(self, rng: np.random.Generator) -> Floats:

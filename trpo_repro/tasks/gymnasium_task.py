@@ -48,12 +48,22 @@ def make_gymnasium(*, id: str, horizon: int | None, batched: bool, threads: int 
             fix="see python -c 'import gymnasium; gymnasium.pprint_registry()'; one of your own is"
             " task.id=module:Name-v0",
         ) from error
+    except gymnasium.error.Error as error:
+        raise _refusal(id, error) from error
     limit = horizon or spec.max_episode_steps
     if limit is None:
         raise ConfigError(f"{id} has no time limit", where="task.id", fix="set task.horizon=…")
     if batched and id in BATCHED:
         return Locomotion(BATCHED[id], horizon=limit, gymnasium_style=True, threads=threads)
     return GymnasiumTask(id, horizon=limit)
+
+
+def _refusal(id: str, error: Exception) -> ConfigError | MissingDependency:
+    """Return what Gymnasium has against environment `id` as an error of ours, in one line."""
+    what = " ".join(str(error).split())
+    if isinstance(error, (gymnasium.error.DependencyNotInstalled, ImportError)):
+        return MissingDependency(what, where=f"task.id={id}", fix="install what it names")
+    return ConfigError(what, where=f"task.id={id}", fix="choose another task.id")
 
 
 class GymnasiumTask:
@@ -65,11 +75,16 @@ class GymnasiumTask:
     """
 
     def __init__(self, id: str, *, horizon: int) -> None:
-        """Make a prototype of environment `id`; every reset copies it."""
+        """Make a prototype of environment `id`; every reset copies it.
+
+        Raises:
+            ConfigError: Gymnasium does not make it, or its spaces are none that we can serve.
+            MissingDependency: It needs a package that is not installed.
+        """
         try:
             self._prototype = _bare(gymnasium.make(id))
-        except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
-            raise MissingDependency(str(error), where=f"task.id={id}") from error
+        except (gymnasium.error.Error, ImportError) as error:
+            raise _refusal(id, error) from error
         self._id = id
         self._observations = self._prototype.observation_space
         try:
