@@ -148,6 +148,7 @@ def test_a_run_whose_configuration_is_lost_is_named(content: bytes, tmp_path: Pa
     assert [(r.path, r.seed) for r in found.runs if r.state == "unreadable"] == [(lost.path, 0)]
     (complaint,) = found.complaints
     assert complaint.startswith(f"{lost.path}: not shown: ")
+    assert complaint.endswith("; fix: train again, with run --restart")
     kept.config.unlink()
     with pytest.raises(CheckpointError, match="none of 2 runs can be read"):
         collect([tmp_path])
