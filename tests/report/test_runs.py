@@ -9,6 +9,7 @@ import pytest
 from stored_runs import trained, written
 
 from trpo_repro.errors import CheckpointError, ConfigError
+from trpo_repro.report import provenance_table
 from trpo_repro.report import runs as runs_module
 from trpo_repro.report.collection import collect
 from trpo_repro.report.runs import read_progress, read_run
@@ -96,6 +97,7 @@ DAMAGE = {
     "no newline": lambda text: text[:-1],
     "a number that is none": lambda text: text.replace("\n2,", "\n2,x"),
     "a score that is none": lambda text: text.replace(",0.75,", ",,"),
+    "episodes that are none": lambda text: re.sub(r"(\n2,[^,]*,)5,", r"\1,", text),
     "an infinite score": lambda text: text.replace(",0.75,", ",inf,"),
     "a row missing": lambda text: text.replace("\n2,", "\n3,"),
     "a cell too many": lambda text: text.replace("\n3,", ",\n3,"),
@@ -146,9 +148,48 @@ def test_a_run_whose_configuration_is_lost_is_named(content: bytes, tmp_path: Pa
     assert [(r.path, r.seed) for r in found.runs if r.state == "unreadable"] == [(lost.path, 0)]
     (complaint,) = found.complaints
     assert complaint.startswith(f"{lost.path}: not shown: ")
+    assert complaint.endswith("; fix: train again, with run --restart")
     kept.config.unlink()
     with pytest.raises(CheckpointError, match="none of 2 runs can be read"):
         collect([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("task.horizon", "long"),
+        ("policy.hidden_sizes", 30),
+        ("algo.stepsize", [0.01]),
+        ("estimator.lambda_", None),
+        ("iterations", "1"),
+        ("scale", 3),
+        ("task.name", "chess"),
+    ],
+)
+def test_a_configuration_of_other_types_is_lost_too(
+    key: str, value: object, tmp_path: Path
+) -> None:
+    lost, _ = written(tmp_path, [1.0], "seed=0"), written(tmp_path, [1.0], "seed=1")
+    content = json.loads(lost.config.read_text())
+    *parents, last = key.split(".")
+    inner = content[parents[0]] if parents else content
+    inner[last] = value
+    lost.config.write_text(json.dumps(content))
+    found = collect([tmp_path])
+    assert [run.complete for run in found.runs] == [False, True]
+    (complaint,) = found.complaints
+    assert complaint.startswith(f"{lost.path}: not shown: not the configuration of a run: ")
+    assert last in complaint or "chess" in complaint
+
+
+@pytest.mark.parametrize("value", [3, [], {"packages": ["torch"], "git_commit": {}, "cpu": None}])
+def test_where_a_run_was_made_may_be_told_in_any_way(value: object, tmp_path: Path) -> None:
+    folder = written(tmp_path, [1.0])
+    content = json.loads(folder.config.read_text())
+    folder.config.write_text(json.dumps({**content, "provenance": value, "threads": "all"}))
+    assert collect([tmp_path]).complaints == []
+    made = provenance_table.table({"comparison": collect([tmp_path]).runs})
+    assert made.numbers["complete"].tolist() == [1]
 
 
 def test_a_lost_status_is_said(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ SCALES = ("bench", "paper")
 """What pictures and tables are of: each has runs of one."""
 PAPER_SCALE = "paper_scale"
 """Where runs at the paper's sizes lie that had the machine to themselves, below the results."""
+AGAIN = "train again, with run --restart"
 SET_ASIDE = re.compile(r"\.old\d+$")  # what `run --restart` leaves beside the new run
 
 
@@ -33,7 +34,7 @@ class Collection:
     @property
     def complaints(self) -> list[str]:
         """Return one line for each run that is unreadable, unfinished or damaged."""
-        lost = [f"{folder}: not shown: {why}" for folder, why in self.unreadable.items()]
+        lost = [f"{path}: not shown: {why}; fix: {AGAIN}" for path, why in self.unreadable.items()]
         known = [run for run in self.runs if run.path not in self.unreadable]
         return lost + [f"{run.path}: {run.problem}" for run in known if run.problem]
 
@@ -65,9 +66,9 @@ def collect(paths: Sequence[Path]) -> Collection:
     folders = _run_folders(paths)
     found = _read(folders)
     if not found.runs:
+        folder, why = next(iter(found.unreadable.items()))
         raise CheckpointError(
-            f"none of {len(folders)} runs can be read; the first: {found.complaints[0]}",
-            fix="train again, with run --restart",
+            f"none of {len(folders)} runs can be read; the first: {folder}: {why}", fix=AGAIN
         )
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from trpo_repro.errors import CheckpointError
-from trpo_repro.report.collection import comparison_folders
+from trpo_repro.report.collection import AGAIN, comparison_folders
 from trpo_repro.report.groups import TASK_ORDER
 from trpo_repro.report.runs import read_json
 from trpo_repro.report.stored_files import Kind
@@ -60,5 +60,5 @@ def _hidden_sizes(path: Path) -> list[int] | None:
         return None  # said of the run itself
 
 
-POLICIES = Kind(find=_policies, read=_sizes, fix=lambda _: "train again, with run --restart")
+POLICIES = Kind(find=_policies, read=_sizes, fix=lambda _: AGAIN)
 """What `run` keeps of a policy: its sizes, by the paper's names of them."""

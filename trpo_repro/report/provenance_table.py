@@ -78,7 +78,10 @@ def _read(runs: Sequence[StoredRun]) -> list[StoredRun]:
 
 def _versions(runs: Sequence[StoredRun]) -> list[str]:
     """Return `torch 2.13.0+cpu` and so on, every one that occurs."""
-    found = [(name, v) for run in runs for name, v in run.provenance.get("packages", {}).items()]
+    known = [
+        packages for run in runs if isinstance(packages := run.provenance.get("packages"), dict)
+    ]
+    found = [pair for packages in known for pair in packages.items()]
     found += [("Python", run.provenance.get("python")) for run in runs]
     return _sorted(f"{name} {version}" for name, version in found if version)
 

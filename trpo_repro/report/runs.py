@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trpo_repro.config import science_hash
-from trpo_repro.errors import CheckpointError
+from trpo_repro.config import parse, science_hash
+from trpo_repro.errors import CheckpointError, ConfigError
 from trpo_repro.settings import later_settings
 
 COLUMNS = (
@@ -42,9 +42,19 @@ COLUMNS = (
 )
 """The columns that every `progress.csv` has, in this order; an algorithm may add others."""
 MEAN_SCORE = "mean_theta_score"
-ALWAYS_NUMBERS = ("iteration", "sim_steps", "return_mean", "score")
+ALWAYS_NUMBERS = ("iteration", "sim_steps", "episodes", "return_mean", "length_mean", "score")
 SCIENCE = ("steps_per_iter", "task", "policy", "estimator", "algo")
 """The parts of a configuration that decide results; their hash tells runs apart."""
+READ = (*SCIENCE, "seed", "scale", "iterations")
+"""The parts of a configuration that reports look at."""
+UNREAD: dict[str, Any] = {
+    "results_dir": "results",
+    "threads": None,
+    "device": "cpu",
+    "checkpoint_seconds": 0.0,
+    "tensorboard": False,
+}
+"""The other parts, which may say or lack anything."""
 SIZE_LIMIT = 1 << 24  # bytes of rows that we agree to read: fifty thousand of them
 JSON_LIMIT = 1 << 20  # bytes; nothing that a run writes comes near
 UNREADABLE, ABSENT = "unreadable", "absent"
@@ -122,8 +132,11 @@ def read_run(folder: Path) -> StoredRun:
         if re.fullmatch(r"seed\d+", folder.name) and folder.name != f"seed{seed}":
             raise ValueError(f"a copy of the run of seed {seed}")
         config["algo"] = {**later_settings(algorithm), **config["algo"]}
+        parse(
+            {**UNREAD, **{part: config[part] for part in READ}}
+        )  # each value is what it should be
         label = "gym-" + re.sub("[/:]", "-", config["task"]["id"]) if task == "gym" else task
-    except (KeyError, TypeError, ValueError) as error:
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
         where = str(folder / "config.json")
         raise CheckpointError(f"not the configuration of a run: {error}", where=where) from error
     rows, damage = read_progress(folder / "progress.csv")
