@@ -123,22 +123,10 @@ def read_run(folder: Path) -> StoredRun:
     Raises:
         CheckpointError: Its configuration cannot be read, so that nobody knows what it is.
     """
-    config = read_json(folder / "config.json")
-    try:
-        task, algorithm = str(config["task"]["name"]), str(config["algo"]["name"])
-        seed, iterations, _ = (int(config[k]) for k in ("seed", "iterations", "steps_per_iter"))
-        science = {part: config[part] for part in SCIENCE}
-        identity = science_hash(science)
-        if re.fullmatch(r"seed\d+", folder.name) and folder.name != f"seed{seed}":
-            raise ValueError(f"a copy of the run of seed {seed}")
-        config["algo"] = {**later_settings(algorithm), **config["algo"]}
-        parse(
-            {**UNREAD, **{part: config[part] for part in READ}}
-        )  # each value is what it should be
-        label = "gym-" + re.sub("[/:]", "-", config["task"]["id"]) if task == "gym" else task
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
-        where = str(folder / "config.json")
-        raise CheckpointError(f"not the configuration of a run: {error}", where=where) from error
+    config = _configuration(folder)
+    task, algorithm = config["task"]["name"], config["algo"]["name"]
+    label = "gym-" + re.sub("[/:]", "-", config["task"]["id"]) if task == "gym" else task
+    iterations = config["iterations"]
     rows, damage = read_progress(folder / "progress.csv")
     state = _state(folder / "status.json")
     complete = state == "done" and not damage and len(rows) >= max(1, iterations)
@@ -147,14 +135,33 @@ def read_run(folder: Path) -> StoredRun:
         path=folder,
         task=label,
         algorithm=algorithm,
-        identity=identity,
-        seed=seed,
+        identity=science_hash({part: config[part] for part in SCIENCE}),
+        seed=config["seed"],
         config=config,
         rows=rows,
         state=state,
         complete=complete,
         problem="; ".join(filter(None, [unfinished, damage])),
     )
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    """Return a run's configuration, with the settings that came later as they were before.
+
+    Raises:
+        CheckpointError: It cannot be read, or is not that of a run of this folder's seed.
+    """
+    config = read_json(folder / "config.json")
+    try:
+        config["algo"] = {**later_settings(str(config["algo"]["name"])), **config["algo"]}
+        told = {part: config[part] for part in READ}
+        parse({**UNREAD, **told})  # raises where a value is not what it should be
+        if re.fullmatch(r"seed\d+", folder.name) and folder.name != f"seed{config['seed']}":
+            raise ValueError(f"a copy of the run of seed {config['seed']}")
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        where = str(folder / "config.json")
+        raise CheckpointError(f"not the configuration of a run: {error}", where=where) from error
+    return config
 
 
 def read_progress(path: Path) -> tuple[pd.DataFrame, str]:
