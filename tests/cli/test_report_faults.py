@@ -13,7 +13,7 @@ from cli_helpers import config_in
 from stored_runs import outcome, written
 
 from trpo_repro.cli import launch
-from trpo_repro.cli.compose import sweep_runs
+from trpo_repro.cli.launchers import hydras_own
 from trpo_repro.errors import MissingDependency
 from trpo_repro.report.collection import PAPER_SCALE
 from trpo_repro.runner.loop import execute
@@ -160,7 +160,7 @@ def test_launcher_that_is_not_installed_is_said_with_the_remedy(
 ) -> None:
     monkeypatch.setitem(sys.modules, "hydra_plugins.hydra_joblib_launcher", None)
     with pytest.raises(MissingDependency, match=r"pip install 'trpo-repro\[joblib\]'") as caught:
-        sweep_runs(["seed=0,1", "hydra/launcher=joblib"])
+        hydras_own(["seed=0,1", "hydra/launcher=joblib"])
     assert caught.value.exit_code == 4
 
 
