@@ -83,7 +83,9 @@ def test_our_parameters_stand_beside_the_paper_s(tmp_path: Path) -> None:
     folder = written(tmp_path, [1.0] * 10, "task=swimmer", steps_per_iter=777)
     theta = np.zeros(9 * 30 + 30 + 30 * 2 + 2 + 2, np.float32)
     save_file({"theta": theta, "observation_mean": np.zeros(9)}, str(folder.policy))
-    written(tmp_path, [1.0] * 10, "task=swimmer", "algo=vine", steps_per_iter=777)
+    written(
+        tmp_path, [1.0] * 10, "task=swimmer", "algo=vine", "algo.trunk_steps=9", steps_per_iter=777
+    )
     table = paper_table.parameters(choices(collect([tmp_path]).runs))
     ours = table.numbers.set_index("parameter")["swimmer, ours"]
     wanted = {
