@@ -9,13 +9,15 @@ from typing import Any
 
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.evaluate import stored, summary, why_not_written
+from trpo_repro.cli.output import make_folder
 from trpo_repro.cli.overrides import parse_overrides
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
+from trpo_repro.report.evaluations import random_path
 from trpo_repro.report.games import paper_scores
 from trpo_repro.runner.evaluation import play_at_random
 from trpo_repro.runner.provenance import cpu_model, git_commit, package_version
-from trpo_repro.runner.run_folder import creation_error, write_json
+from trpo_repro.runner.run_folder import write_json
 from trpo_repro.settings import GAMES, AtariTask
 
 
@@ -44,8 +46,7 @@ def main(options: argparse.Namespace) -> int:
 def _content(config: RunConfig, episodes: int, seed: int) -> dict[str, Any]:
     """Return what is stored of a game played alike; else play it and write that."""
     assert isinstance(config.task, AtariTask)
-    folder = Path(config.results_dir) / "random" / config.task.protocol
-    path = folder / f"{config.task.name}.json"
+    path = random_path(Path(config.results_dir), config.task.protocol, config.task.name)
     what = {
         "task": config.task.name,
         "protocol": config.task.protocol,
@@ -57,10 +58,7 @@ def _content(config: RunConfig, episodes: int, seed: int) -> dict[str, Any]:
     record = stored(path, what)
     if asked.items() <= record.items():
         return record
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise creation_error(error, folder) from error
+    make_folder(path.parent)
     played = play_at_random(config, episodes=episodes, seed=seed)
     content = {
         **what,
