@@ -35,7 +35,7 @@ def _checkpoint(path: Path) -> object:
 def _history(path: Path) -> object:
     before, _ = told_by(path)
     now = {**dict.fromkeys(MOVES_BITS, "x"), "packages": {"torch": "1"}}
-    return machine_changes(before, now), with_history(now, before, 3)
+    return machine_changes(before, now), with_history(now, before, iterations=3)
 
 
 READERS: dict[str, list[Reader]] = {

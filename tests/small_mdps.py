@@ -9,7 +9,7 @@ from trpo_repro.theory.mdp import MDPs, Pair
 
 
 def pairs(seed: int, count: int = 20, states: int = 3, actions: int = 2) -> Pair:
-    return random_pairs(np.random.default_rng(seed), count, states, actions)
+    return random_pairs(np.random.default_rng(seed), count, size=(states, actions))
 
 
 def one(mdps: MDPs, number: int) -> MDPs:

@@ -42,7 +42,7 @@ def played(task: str, steps: int = 1500) -> tuple[Locomotion, Trajectories]:
     trajectories = replace(algorithm.sampler, keep_states=True, forks=None).batch(
         arrays["theta"],
         Normaliser.from_arrays(arrays),
-        iteration_streams(0, 0),
+        streams=iteration_streams(0, 0),
         steps=steps,
         expected_length=100.0,
     )
@@ -66,7 +66,7 @@ def test_the_ceiling_goes_through_every_step_of_the_same_trajectories(
     np.testing.assert_array_equal(np.sort(covered), np.arange(len(trajectories.rewards)))
     assert trajectories.states is not None
     last = set((trajectories.starts + trajectories.lengths - 1).tolist())
-    with closing(Replayer(simulator, calls, 2)) as replayer:
+    with closing(Replayer(simulator, calls, threads=2)) as replayer:
         for call, ends in zip(calls, replayer.ends(), strict=True):
             following = call.rows + call.controls.shape[1] // skip
             inside = np.array([row - 1 not in last for row in following])
@@ -78,7 +78,7 @@ def test_the_ceiling_goes_through_every_step_of_the_same_trajectories(
 
 def test_replay_counts_control_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     simulator, trajectories = played("hopper")
-    with closing(Replayer(simulator, replays(simulator, trajectories), 2)) as replayer:
+    with closing(Replayer(simulator, replays(simulator, trajectories), threads=2)) as replayer:
         ticks = iter([10.0, 12.0])
         monkeypatch.setattr(ceiling.time, "perf_counter", lambda: next(ticks))
         assert replayer.speed() == len(trajectories.rewards) / 2.0
@@ -108,7 +108,7 @@ def test_seconds_are_those_of_the_action(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_ratio_is_the_median_of_the_rounds() -> None:
-    row = against("x", [10.0, 30.0, 20.0], [10.0, 60.0, 25.0], target=0.8, note="")
+    row = against("x", [10.0, 30.0, 20.0], references=[10.0, 60.0, 25.0], target=0.8, note="")
     assert (row.value, row.reference) == (20.0, 25.0)
     assert (row.ratio, row.spread) == (0.8, (0.5, 1.0))
     assert row.met
@@ -140,7 +140,7 @@ def test_trained_policies_are_found_where_they_fit(setup: Setup) -> None:
     found = {}
     for task in ("swimmer", "hopper"):
         algorithm = build_algorithm(run_config([f"task={task}", "scale=smoke"]))
-        found[task] = dict(policies(algorithm, setup.results, task))
+        found[task] = dict(policies(algorithm, setup.results, task=task))
     assert list(found["swimmer"]) == ["untrained"]
     assert list(found["hopper"]) == ["untrained", "trained"]
     thetas = [arrays["theta"] for arrays in found["hopper"].values()]
@@ -154,7 +154,7 @@ def names(rows: Sequence[Measurement]) -> list[str]:
 
 
 def test_sampling_and_whole_iterations_are_measured_with_both_policies(setup: Setup) -> None:
-    rows = sampling(setup, "hopper", 600, {"sampling": 0.9, "end to end": 0.8})
+    rows = sampling(setup, "hopper", steps=600, targets={"sampling": 0.9, "end to end": 0.8})
     assert names(rows) == [
         "sampling, hopper 0.6K, untrained",
         "end to end, hopper 0.6K, untrained",
@@ -289,11 +289,11 @@ def test_more_ranks_share_sampling_up_to_its_groups_and_exchange_more() -> None:
 
 def test_a_campaign_is_limited_by_the_cores_or_by_its_longest_run() -> None:
     kind = Kind("hopper single_path", (), 360, 1, 4)
-    plan = campaign_hours({kind: 10}, {kind: COST}, 16)
+    plan = campaign_hours({kind: 10}, {kind: COST}, cores=16)
     assert (plan.ranks, plan.limit, plan.hours) == (2, "cores", pytest.approx(10 * 2 * 0.8 / 16))
-    few = campaign_hours({kind: 100}, {kind: COST}, 16)
+    few = campaign_hours({kind: 100}, {kind: COST}, cores=16)
     assert (few.ranks, few.limit, few.hours) == (1, "cores", pytest.approx(100 * 1.3 / 16))
-    many = campaign_hours({kind: 10}, {kind: COST}, 1024)
+    many = campaign_hours({kind: 10}, {kind: COST}, cores=1024)
     assert many.hours == pytest.approx(COST.seconds(4) / 10)
     assert many.limit == "the longest run, hopper single_path"
 
@@ -336,7 +336,7 @@ def test_what_the_scaling_table_has_no_use_for_is_refused(
 def test_scaling_is_measured_on_one_rank_and_on_two() -> None:
     config = run_config(["task=cartpole", "algo=single_path", "scale=paper"])
     (kind,) = kinds_of([config, config])
-    cost = measured(kind, 1000, 1)
+    cost = measured(kind, 1000, rounds=1)
     assert kind.steps == 10_000
     assert cost.sampling > 0
     assert cost.received > 1000 * 7 * 4  # the batch itself, at least
@@ -349,7 +349,7 @@ def test_scaling_is_measured_on_one_rank_and_on_two() -> None:
 
 @pytest.mark.slow
 def test_ranks_are_held_against_threads() -> None:
-    rows = ranks_against_threads("cartpole", 1000, 1)
+    rows = ranks_against_threads("cartpole", 1000, rounds=1)
     assert [row.name.split(",")[0] for row in rows[:2]] == [
         "2 ranks / 2 threads",
         "2 ranks / 1 thread",

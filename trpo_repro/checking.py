@@ -58,7 +58,7 @@ def section(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found
 
 
-def variant(table: Mapping[str, type[Any]], kind: str, name: object) -> type[Any]:
+def variant(table: Mapping[str, type[Any]], kind: str, *, name: object) -> type[Any]:
     """Return the config class of task or algorithm `name`."""
     if not isinstance(name, str) or name not in table:
         raise ConfigError(f"unknown {kind} {name!r}" + suggestion(str(name), table))
@@ -75,7 +75,7 @@ def suggestion(word: str, known: typing.Iterable[str]) -> str:
 
 
 def build(
-    cls: type[Any], values: Mapping[str, Any], prefix: str, *, overriding: Mapping[str, Any]
+    cls: type[Any], values: Mapping[str, Any], *, prefix: str, overriding: Mapping[str, Any]
 ) -> Any:
     """Return a `cls` made of `values`, each checked against its annotation.
 
@@ -95,20 +95,20 @@ def build(
     for name in names:
         if name not in values:
             raise ConfigError(f"missing key '{prefix}{name}'")
-    return cls(**{name: convert(hints[name], values[name], prefix + name) for name in names})
+    return cls(**{name: convert(hints[name], values[name], key=prefix + name) for name in names})
 
 
-def convert(hint: Any, value: Any, key: str) -> Any:
+def convert(hint: Any, value: Any, *, key: str) -> Any:
     """Return `value` as the annotation `hint` wants it."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{key} must be a group of settings, got {value!r}")
-        return build(typing.cast(type[Any], hint), value, key + ".", overriding={})
+        return build(typing.cast(type[Any], hint), value, prefix=key + ".", overriding={})
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return None if value is None else convert(arguments[0], value, key)
+        return None if value is None else convert(arguments[0], value, key=key)
     if origin is Annotated:
-        inner = convert(arguments[0], value, key)
+        inner = convert(arguments[0], value, key=key)
         problem = arguments[1].problem(inner)
         if problem:
             raise ConfigError(f"{key} must be {problem}, got {value}")
@@ -116,11 +116,11 @@ def convert(hint: Any, value: Any, key: str) -> Any:
     if origin is tuple:
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise ConfigError(f"{key} must be a list, got {value!r}")
-        return tuple(convert(arguments[0], v, f"{key}[{i}]") for i, v in enumerate(value))
-    return scalar(hint, value, key)
+        return tuple(convert(arguments[0], v, key=f"{key}[{i}]") for i, v in enumerate(value))
+    return scalar(hint, value, key=key)
 
 
-def scalar(kind: type[Any], value: Any, key: str) -> Any:
+def scalar(kind: type[Any], value: Any, *, key: str) -> Any:
     """Return `value` as `kind`, which is bool, int, float or str."""
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 2**1000 else math.inf

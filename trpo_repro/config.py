@@ -105,10 +105,10 @@ def parse(composed: Mapping[str, Any]) -> RunConfig:
     values = dict(composed)
     values["task"] = {k: v for k, v in section(values, "task").items() if k != "sizes"}
     task_name, algo_name = values["task"].get("name"), section(values, "algo").get("name")
-    task = variant(TASK_CONFIGS, "task", task_name)
-    algo = variant(ALGORITHM_CONFIGS, "algo", algo_name)
+    task = variant(TASK_CONFIGS, "task", name=task_name)
+    algo = variant(ALGORITHM_CONFIGS, "algo", name=algo_name)
     hints = {"task": task, "algo": algo, "policy": policy_config(task)}
-    config: RunConfig = build(RunConfig, values, "", overriding=hints)
+    config: RunConfig = build(RunConfig, values, prefix="", overriding=hints)
     if isinstance(config.algo, CemConfig) and config.algo.elites > config.algo.population:
         raise ConfigError(f"algo.elites must be <= algo.population, got {config.algo.elites}")
     if isinstance(config.algo, VineConfig) and config.algo.trunk_steps >= config.steps_per_iter:

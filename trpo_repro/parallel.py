@@ -102,6 +102,7 @@ class Workers:
         self,
         kind: type[Joined],
         run: Callable[[Sequence[Item]], list[Joined]],
+        *,
         tasks: Sequence[Item],
     ) -> Joined:
         """Return what `run` makes of all `tasks`, joined; each rank runs its share of them.

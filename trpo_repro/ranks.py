@@ -43,7 +43,7 @@ class Ranks:
         waiting_s: Seconds spent until they were: those of the slowest rank.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1, local: int = 1) -> None:
+    def __init__(self, rank: int = 0, count: int = 1, *, local: int = 1) -> None:
         """Describe the process; `connected` makes the connection."""
         self.rank, self.count, self.local = rank, count, local
         self.silent = False
@@ -56,7 +56,7 @@ class Ranks:
         if not all(name in os.environ for name in ENVIRONMENT):
             return Ranks()
         rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        return Ranks(rank, count, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        return Ranks(rank, count, local=int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
     @property
     def alone(self) -> bool:

@@ -170,7 +170,7 @@ def test_the_fitted_baseline_predicts_the_next_batch_as_its_policy_will_see_it()
     batch = algorithm.sampler.batch(
         arrays["theta"],
         normaliser,
-        iteration_streams(algorithm.seed, 1),
+        streams=iteration_streams(algorithm.seed, 1),
         steps=5000,
         expected_length=float(arrays["expected_length"]),
     )
@@ -178,7 +178,7 @@ def test_the_fitted_baseline_predicts_the_next_batch_as_its_policy_will_see_it()
         batch.rewards, batch.lengths, factor=0.99, tails=np.zeros(len(batch.lengths))
     )
     predicted = algorithm.baseline.predict(
-        arrays["baseline"], normaliser(batch.observations), ages(batch, 200)
+        arrays["baseline"], normaliser(batch.observations), age=ages(batch, 200)
     )
     assert np.var(returns - predicted) < 0.8 * np.var(returns)
 

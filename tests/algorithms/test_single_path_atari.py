@@ -31,10 +31,10 @@ def test_stacks_of_the_stored_screens_are_what_the_policy_saw(monkeypatch):
     monkeypatch.setattr(
         sampler.simulator, "observe", lambda states: seen.append(observe(states)) or seen[-1]
     )
-    found = sampler.episodes(theta, normaliser, iteration_streams(0, 0), count=2)
+    found = sampler.episodes(theta, normaliser, streams=iteration_streams(0, 0), count=2)
     assert found.observations.shape == (len(found.rewards), 52 * 40)
     assert found.observations.dtype == np.uint8
-    inputs = policy_inputs(found, found.observations, sampler.stack)[:].numpy()
+    inputs = policy_inputs(found, found.observations, stack=sampler.stack)[:].numpy()
     assert inputs.shape[1] == 4 * 52 * 40
     # Two rows side by side in one group; neither game ends before the time limit.
     assert found.lengths.tolist() == [60, 60]
@@ -47,8 +47,8 @@ def test_stacks_of_the_stored_screens_are_what_the_policy_saw(monkeypatch):
 
 def test_processes_move_no_bit():
     sampler, theta, normaliser = some_batch("task.horizon=20")
-    here = sampler.episodes(theta, normaliser, iteration_streams(0, 0), count=5)
-    there = sampler.forked(2).episodes(theta, normaliser, iteration_streams(0, 0), count=5)
+    here = sampler.episodes(theta, normaliser, streams=iteration_streams(0, 0), count=5)
+    there = sampler.forked(2).episodes(theta, normaliser, streams=iteration_streams(0, 0), count=5)
     for name in ("observations", "actions", "rewards", "lengths", "final_observations"):
         np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
 
@@ -146,7 +146,9 @@ def test_a_group_does_not_hold_its_frames_three_times():
             own = (np.zeros((rows, 3), np.int64), np.zeros(rows), np.arange(rows))
             record.add_step(screen.copy(), *own, np.full(rows, step))
         ended, over = np.full(rows, steps), np.ones(rows, np.bool_)
-        record.add_ends(np.arange(rows), np.arange(rows), ended, over, np.zeros(rows))
+        record.add_ends(
+            np.arange(rows), np.arange(rows), age=ended, terminated=over, states=np.zeros(rows)
+        )
         return record.trajectories(rows)
 
     found, peak = peak_of(record)

@@ -46,7 +46,7 @@ def test_single_path_has_processes_too_and_sends_no_environment_between_them():
     for key, array in here.items():
         np.testing.assert_array_equal(array, there[key])
     theta, normaliser = here["theta"], Normaliser.from_arrays(here)
-    sent = two.sampler.episodes(theta, normaliser, Streams(0, ("a batch",)), count=2)
+    sent = two.sampler.episodes(theta, normaliser, streams=Streams(0, ("a batch",)), count=2)
     assert sent.final_states is None
 
 

@@ -56,7 +56,10 @@ def test_what_is_evaluated_does_not_depend_on_processes_and_keeps_no_frames(
     sampler = evaluation.evaluation_sampler(config, episodes=5, greedy=False)
     theta = np.zeros(33_500, np.float32)
     kept = sampler.episodes(
-        theta, evaluation.Normaliser.identity(8320), evaluation.Streams(1, ("evaluate",)), count=5
+        theta,
+        evaluation.Normaliser.identity(8320),
+        streams=evaluation.Streams(1, ("evaluate",)),
+        count=5,
     )
     assert kept.observations.shape == (len(kept.rewards), 0)
     monkeypatch.setattr(evaluation.Forks, "available", lambda: False)
@@ -127,7 +130,7 @@ def test_chance_takes_every_position_of_the_joystick_alike() -> None:
     found = sampler.episodes(
         np.zeros(33_500, np.float32),
         evaluation.Normaliser.identity(8320),
-        evaluation.Streams(0, ("evaluate",)),
+        streams=evaluation.Streams(0, ("evaluate",)),
         count=9,
     )
     joint = found.actions @ np.array([6, 2, 1])

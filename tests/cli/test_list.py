@@ -49,14 +49,14 @@ def test_the_number_of_parameters_is_the_policy_s_own(task: str) -> None:
     config = run_config([f"task={task}"])
     sampler = build_sampler(config)
     simulator = sampler.simulator
-    counted = parameter_count(config, simulator.observation_size, simulator.actions)
+    counted = parameter_count(config, simulator.observation_size, actions=simulator.actions)
     assert counted == sampler.policy.parameter_count
 
 
 def test_parameters_of_a_discrete_policy() -> None:
     config = run_config(["task=cartpole", "policy.hidden_sizes=[5]"])
     # (4 + 1) · 5 weights, then (5 + 1) logits for 3 + 2 categories
-    assert parameter_count(config, 4, ActionSpace("discrete", (3, 2))) == 25 + 30
+    assert parameter_count(config, 4, actions=ActionSpace("discrete", (3, 2))) == 25 + 30
 
 
 @pytest.mark.parametrize(("task", "algo"), PAIRS)

@@ -259,14 +259,14 @@ def test_request_to_stop_that_a_killed_sweep_left_stops_no_later_one(
     """In a container host and process ids come back."""
     stops: list[Path] = []
 
-    def launched(jobs: object, job: Job, overrides: object) -> list[Ended]:
+    def launched(jobs: object, job: Job, **_: object) -> list[Ended]:
         stops.append(Path(job.stop))
         assert not stops[-1].exists()
         return [Ended(1, "")]
 
     monkeypatch.setattr(launch, "_launch", launched)
     for _ in range(2):
-        launch.launch([SweepRun(TINY, config_in(tmp_path, TINY))], Job(), [])
+        launch.launch([SweepRun(TINY, config_in(tmp_path, TINY))], Job(), hydra_overrides=[])
         stops[-1].touch()  # as a driver does that is killed before it tidies up
 
 
@@ -287,7 +287,7 @@ def test_disk_that_is_full_before_the_first_run_is_said(
 
     monkeypatch.setattr(shutil, "copyfile", refuse)
     with pytest.raises(DiskError, match=r"^cannot write: No space left on device \(.*make room"):
-        launch.launch([SweepRun(TINY, config_in(tmp_path, TINY))], Job(), [])
+        launch.launch([SweepRun(TINY, config_in(tmp_path, TINY))], Job(), hydra_overrides=[])
 
 
 @pytest.mark.parametrize("patience", [[], ["--patience", "0.5"]])
@@ -297,7 +297,7 @@ def test_how_to_continue_a_sweep_is_all_that_was_said(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def stopped(*_: object) -> NoReturn:
+    def stopped(*_: object, **__: object) -> NoReturn:
         raise StopRequested(RESUMABLE)
 
     monkeypatch.setattr(cli_sweep, "launch", stopped)

@@ -26,7 +26,7 @@ def draw(chosen):
             mean = rows.groupby("iteration")["score"].mean()
             ax.plot(mean, color=look(choice.group.algorithm).colour)
             frames.append(mean.reset_index().assign(task=task, algorithm=choice.group.algorithm))
-        note(ax, task, "")
+        note(ax, task, text="")
     legend_above(figure, [frame["algorithm"].iloc[0] for frame in frames])
     caption(figure, "Mean over complete seeds.")
     return Picture(figure, pd.concat(frames))
@@ -35,5 +35,5 @@ def draw(chosen):
 with tempfile.TemporaryDirectory() as folder, our_style():
     for algorithm in ("single_path", "vine"):
         written(Path(folder), [1.0, 2.0], f"algo={algorithm}")
-    picture = files("example", draw(choices(collect([Path(folder)]).runs)), {})
+    picture = files("example", draw(choices(collect([Path(folder)]).runs)), about={})
 assert {"example.svg", "example.csv", "example.json"} < picture.keys()

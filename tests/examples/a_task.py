@@ -35,5 +35,5 @@ class Points:
 policy = Policy(2, Points.actions, hidden_sizes=[])
 theta = policy.initial_parameters(np.random.default_rng(0)).numpy()
 sampler = Sampler(Points(), policy, Workers(1))
-episodes = sampler.episodes(theta, Normaliser.identity(2), Streams(0, ("a",)), count=20)
+episodes = sampler.episodes(theta, Normaliser.identity(2), streams=Streams(0, ("a",)), count=20)
 assert (len(episodes.lengths), len(episodes.rewards)) == (20, episodes.lengths.sum())

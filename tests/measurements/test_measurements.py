@@ -42,12 +42,14 @@ def test_double_backward_is_the_analytic_product():
     analytic = FisherProduct(
         policy,
         theta,
-        observations,
+        observations=observations,
         metric=analytic_metric(policy),
         damping=0.0,
         workers=Workers(1),
     )(vector)
-    exact = double_backward(policy, theta.double(), observations.double(), vector)
+    exact = double_backward(
+        policy, theta.double(), observations=observations.double(), vector=vector
+    )
     torch.testing.assert_close(analytic, exact, rtol=1e-4, atol=1e-6)
 
 
@@ -60,7 +62,7 @@ def test_products_are_timed_in_rounds_and_their_value_is_right():
 
 def test_a_hopper_that_stands_scores_one():
     simulator = make_task("hopper", horizon=1000, timestep=0.004, integrator="implicitfast")
-    row = standing("hopper", simulator, 3)
+    row = standing("hopper", simulator, episodes=3)
     assert row.value == pytest.approx(1.0, abs=1e-3)
     assert row.n == "3 of 3 stood"
 
@@ -70,7 +72,7 @@ def test_q_values_are_those_of_the_vine_s_sampler(shared, monkeypatch):
     monkeypatch.setattr(variance_module, "LENGTH", 12)
     sampler, theta, normaliser = cartpole()
     streams = Streams(3, ("test",))
-    trunk = sampler.episodes(theta, normaliser, streams, count=3)
+    trunk = sampler.episodes(theta, normaliser, streams=streams, count=3)
     states = trunk.states[:20]
     branches = VineSampler(
         sampler.simulator,
@@ -82,10 +84,14 @@ def test_q_values_are_those_of_the_vine_s_sampler(shared, monkeypatch):
         proposal="policy",
         common_random_numbers=shared,
     )
-    wanted = branches.rollouts(theta, normaliser, streams, states=states)
+    wanted = branches.rollouts(theta, normaliser, streams=streams, states=states)
     rng, act = streams("branch", 0), sampler.policy.actor(theta)
-    actions = variance_module._first_actions(sampler, act, normaliser, states, rng)
-    found = variance_module._q_values(sampler, act, normaliser, states, actions, rng, shared=shared)
+    actions = variance_module._first_actions(
+        sampler, act, normaliser=normaliser, states=states, rng=rng
+    )
+    found = variance_module._q_values(
+        sampler, act, normaliser=normaliser, states=states, actions=actions, rng=rng, shared=shared
+    )
     np.testing.assert_allclose(found, wanted.q_values, rtol=1e-12)
 
 
@@ -94,11 +100,11 @@ def test_common_random_numbers_lower_the_variance_on_cart_pole(monkeypatch):
     monkeypatch.setattr(variance_module, "TRUNK", 400)
     sampler, theta, normaliser = cartpole()
     arrays = {"theta": theta, **normaliser.arrays()}
-    against_single, against_own = variance("cartpole", sampler, arrays)
+    against_single, against_own = variance("cartpole", sampler, arrays=arrays)
     assert 0 < against_own.value < 1
     # Four independent Q, each less the mean of three others, have 1 + 1/3 of the variance of one.
     assert against_single.value == pytest.approx(4 / 3 * against_own.value, rel=0.1)
-    assert variance("cartpole", sampler, arrays) == [against_single, against_own]
+    assert variance("cartpole", sampler, arrays=arrays) == [against_single, against_own]
 
 
 def test_the_advantage_of_an_action_is_right_on_average_over_the_others():
@@ -110,7 +116,7 @@ def test_the_advantage_of_an_action_is_right_on_average_over_the_others():
 
 def test_a_ratio_of_means_has_an_interval_over_the_pairs():
     above, below = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])
-    row = ratio_row("a ratio", "of pairs", above, below, "pairs")
+    row = ratio_row("a ratio", "of pairs", above=above, below=below, unit="pairs")
     assert (row.value, row.low, row.high, row.n) == (0.5, 0.5, 0.5, "3 pairs")
 
 

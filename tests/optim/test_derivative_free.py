@@ -45,7 +45,7 @@ def test_cem_solves_the_standard_functions(function):
     rng = np.random.default_rng(0)
     mean, std = np.zeros(6), np.ones(6)
     for generation in range(200):
-        samples = search.ask(mean, std, generation, rng)
+        samples = search.ask(mean, std, generation=generation, rng=rng)
         mean, std = search.tell(samples, function(samples))
     assert function(mean[None])[0] > -1e-3
 
@@ -53,7 +53,9 @@ def test_cem_solves_the_standard_functions(function):
 def test_cem_noise_falls_linearly_to_zero():
     search = CrossEntropy(population=200_000, elites=10, extra_std=2.0, noise_generations=10)
     for generation, expected in [(0, 2.0), (5, 1.0), (10, 0.0), (15, 0.0)]:
-        samples = search.ask(np.zeros(1), np.zeros(1), generation, np.random.default_rng(0))
+        samples = search.ask(
+            np.zeros(1), np.zeros(1), generation=generation, rng=np.random.default_rng(0)
+        )
         assert samples.std() == pytest.approx(expected, rel=0.01)
 
 

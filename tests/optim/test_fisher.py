@@ -27,7 +27,7 @@ def analytic(policy, theta, observations, *, damping=0.0, threads=1):
     return FisherProduct(
         policy,
         theta,
-        observations,
+        observations=observations,
         metric=analytic_metric(policy),
         damping=damping,
         workers=Workers(threads),
@@ -96,7 +96,7 @@ def test_empirical_product_is_that_of_the_covariance_of_the_gradients(space, mon
     product = FisherProduct(
         policy,
         theta,
-        observations,
+        observations=observations,
         metric=empirical_metric(policy, actions),
         damping=0.2,
         workers=Workers(1),

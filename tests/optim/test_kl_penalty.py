@@ -27,7 +27,9 @@ def some_surrogate(space=SPACES[0], *, dimensions=3, hidden=(), rows=200, advant
     actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
     if advantages is None:
         advantages = torch.randn(rows, generator=rng)
-    return SinglePathSurrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))
+    return SinglePathSurrogate(
+        policy, theta, batch=Batch(observations, actions, advantages), workers=Workers(1)
+    )
 
 
 def penalised(surrogate, theta, penalty):
@@ -135,7 +137,7 @@ def test_dual_gradient_descent_on_one_batch_ends_at_the_wanted_divergence():
 def test_threads_move_no_bit(monkeypatch):
     monkeypatch.setattr(surrogate_module, "CHUNK", 16)
     one = some_surrogate(hidden=(5,))
-    two = SinglePathSurrogate(one.policy, one.theta_old, one.batch, Workers(2))
+    two = SinglePathSurrogate(one.policy, one.theta_old, batch=one.batch, workers=Workers(2))
     assert torch.equal(step(one).theta, step(two).theta)
 
 

@@ -21,7 +21,9 @@ def surrogate(dimensions=4, rows=400, seed=0):
     noise = torch.randn(rows, 1, generator=rng)
     actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise.numpy()))
     advantages = (noise[:, 0] * observations[:, 0] + 0.5 * noise[:, 0] ** 2).contiguous()
-    return SinglePathSurrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))
+    return SinglePathSurrogate(
+        policy, theta, batch=Batch(observations, actions, advantages), workers=Workers(1)
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -68,8 +70,8 @@ def test_no_gradient_no_step():
     flat = SinglePathSurrogate(
         problem.policy,
         problem.theta_old,
-        Batch(problem.observations, problem.batch.actions, torch.zeros(400)),
-        Workers(1),
+        batch=Batch(problem.observations, problem.batch.actions, torch.zeros(400)),
+        workers=Workers(1),
     )
     result = MaxKl(DELTA, 100).step(flat, np.random.default_rng(0))
     assert result.outcome == Outcome.ZERO_GRADIENT

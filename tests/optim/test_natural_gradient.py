@@ -26,7 +26,7 @@ def test_the_step_is_the_stepsize_times_the_solution_of_the_linear_system():
     observations = torch.randn(200, 3, generator=rng)
     actions = torch.randn(200, 2, generator=rng)
     batch = Batch(observations, actions, torch.randn(200, generator=rng))
-    surrogate = SinglePathSurrogate(policy, theta, batch, Workers(1))
+    surrogate = SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1))
     direction = NaturalDirection(200, 0.1, 1.0)
     fisher = dense(direction.fisher(surrogate, np.random.default_rng(0)), len(theta))
     solution = torch.linalg.solve(fisher, surrogate.gradient)
@@ -39,7 +39,7 @@ def test_the_step_is_the_stepsize_times_the_solution_of_the_linear_system():
 def test_a_step_to_nowhere_keeps_the_old_parameters():
     policy, theta = gaussian_policy()
     batch = Batch(torch.randn(50, 3), torch.randn(50, 2), torch.randn(50))
-    surrogate = SinglePathSurrogate(policy, theta, batch, Workers(1))
+    surrogate = SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1))
     result = NaturalGradient(1e38, NaturalDirection(10, 1e-3, 1.0)).step(
         surrogate, np.random.default_rng(0)
     )
@@ -54,7 +54,7 @@ def test_the_empirical_product_is_that_of_the_explicit_covariance_of_gradients()
     product = FisherProduct(
         policy,
         theta,
-        observations,
+        observations=observations,
         metric=empirical_metric(policy, actions),
         damping=0.0,
         workers=Workers(1),
@@ -82,10 +82,14 @@ def test_the_empirical_matrix_tends_to_the_analytic_one():
         actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
         common = {"damping": 0.0, "workers": Workers(1)}
         empirical = FisherProduct(
-            policy, theta, observations, metric=empirical_metric(policy, actions), **common
+            policy,
+            theta,
+            observations=observations,
+            metric=empirical_metric(policy, actions),
+            **common,
         )
         analytic = FisherProduct(
-            policy, theta, observations, metric=analytic_metric(policy), **common
+            policy, theta, observations=observations, metric=analytic_metric(policy), **common
         )
         gap = dense(empirical, len(theta)) - dense(analytic, len(theta))
         # 40,000 samples of products of scores of order 1 to 10: a relative error of two percent.

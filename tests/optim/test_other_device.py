@@ -76,9 +76,9 @@ def surrogate(device, *, space="reals", hidden=(5,), vine=False):
     actions, values = torch.from_numpy(four).view(40, 4, -1), torch.randn(40, 4, generator=rng)
     if vine:
         batch = VineBatch(observations, actions, values, torch.zeros(40, 4), exhaustive=False)
-        return VineSurrogate(policy, theta.to(device), batch.to(device), Workers(1))
+        return VineSurrogate(policy, theta.to(device), batch=batch.to(device), workers=Workers(1))
     batch = Batch(observations, actions[:, 0], values[:, 0].contiguous())
-    return SinglePathSurrogate(policy, theta.to(device), batch.to(device), Workers(1))
+    return SinglePathSurrogate(policy, theta.to(device), batch=batch.to(device), workers=Workers(1))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def some_surrogate(space=SPACES[0], *, hidden=(4,), rows=200, advantages=None):
     actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
     if advantages is None:
         advantages = torch.randn(rows, generator=rng)
-    return SinglePathSurrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))
+    return SinglePathSurrogate(
+        policy, theta, batch=Batch(observations, actions, advantages), workers=Workers(1)
+    )
 
 
 def step(surrogate, stepsize=DELTA):

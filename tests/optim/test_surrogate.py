@@ -50,7 +50,7 @@ def plain_objective(policy, theta, theta_old, batch):
 @both_spaces
 def test_old_parameters_gain_exactly_nothing_and_diverge_by_exactly_nothing(space):
     policy, theta, batch = some_problem(space)
-    problem = SinglePathSurrogate(policy, theta, batch, Workers(1))
+    problem = SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1))
     assert problem.evaluate(theta.clone()) == Evaluation(0.0, 0.0, 0.0)
 
 
@@ -58,7 +58,7 @@ def test_old_parameters_gain_exactly_nothing_and_diverge_by_exactly_nothing(spac
 def test_gain_and_divergence_are_those_of_a_plain_computation(space):
     policy, theta, batch = some_problem(space)
     new = theta + some_step(theta)
-    found = SinglePathSurrogate(policy, theta, batch, Workers(1)).evaluate(new)
+    found = SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1)).evaluate(new)
     observations = batch.observations.double()
     old_mu, new_mu = (policy.mu(t.double(), observations) for t in (theta, new))
     divergences = policy.distribution.kl(old_mu, new_mu)
@@ -74,14 +74,14 @@ def test_gradient_is_that_of_autograd_on_the_plain_objective(space):
     policy, theta, batch = some_problem(space)
     leaf = theta.double().requires_grad_()
     plain_objective(policy, leaf, theta, batch).backward()
-    found = SinglePathSurrogate(policy, theta, batch, Workers(1)).gradient
+    found = SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1)).gradient
     assert (found - leaf.grad).norm() / leaf.grad.norm() < 1e-5
 
 
 @both_spaces
 def test_gradient_is_that_of_finite_differences(space):
     policy, theta, batch = some_problem(space)
-    found = SinglePathSurrogate(policy, theta, batch, Workers(1)).gradient
+    found = SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1)).gradient
     width = 1e-5
     slopes = []
     for axis in torch.eye(len(theta), dtype=torch.float64) * width:
@@ -95,7 +95,10 @@ def test_gradient_is_that_of_finite_differences(space):
 @both_spaces
 def test_threads_move_no_bit(space):
     policy, theta, batch = some_problem(space)
-    one, two = (SinglePathSurrogate(policy, theta, batch, Workers(threads)) for threads in (1, 2))
+    one, two = (
+        SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(threads))
+        for threads in (1, 2)
+    )
     new = theta + some_step(theta)
     assert torch.equal(one.gradient, two.gradient)
     assert one.evaluate(new) == two.evaluate(new)
@@ -108,7 +111,9 @@ def test_gain_and_gradient_elsewhere_are_those_of_autograd_on_the_plain_objectiv
     leaf = new.clone().requires_grad_()
     expected = plain_objective(policy, leaf, theta, batch)
     expected.backward()
-    gain, gradient = SinglePathSurrogate(policy, theta, batch, Workers(1)).gain_and_gradient(new)
+    gain, gradient = SinglePathSurrogate(
+        policy, theta, batch=batch, workers=Workers(1)
+    ).gain_and_gradient(new)
     # The old log probabilities are kept in float32.
     assert gain == pytest.approx(float(expected.detach()), abs=1e-6)
     assert (gradient - leaf.grad).norm() / leaf.grad.norm() < 1e-5
@@ -125,12 +130,12 @@ def test_a_policy_that_answers_otherwise_the_second_time_is_refused(space):
 
     policy.mu = drifting
     with pytest.raises(AssertionError, match="not 1"):
-        SinglePathSurrogate(policy, theta, batch, Workers(1))
+        SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1))
 
 
 def test_advantages_that_are_not_numbers_show_in_gradient_and_gain():
     policy, theta, batch = some_problem(SPACES[0])
     batch.advantages[40] = math.nan
-    problem = SinglePathSurrogate(policy, theta, batch, Workers(1))
+    problem = SinglePathSurrogate(policy, theta, batch=batch, workers=Workers(1))
     assert torch.isnan(problem.gradient).any()
     assert math.isnan(problem.evaluate(theta + some_step(theta)).gain)

@@ -32,7 +32,9 @@ def some_surrogate(space=SPACES[0], *, hidden=(6,), rows=300, seed=0, advantages
     actions = torch.from_numpy(policy.actor(theta.numpy())(observations.numpy(), noise))
     if advantages is None:
         advantages = torch.randn(rows, generator=generator)
-    return SinglePathSurrogate(policy, theta, Batch(observations, actions, advantages), Workers(1))
+    return SinglePathSurrogate(
+        policy, theta, batch=Batch(observations, actions, advantages), workers=Workers(1)
+    )
 
 
 def step(surrogate, *, stepsize=0.01, **direction):
@@ -193,7 +195,7 @@ def test_the_step_leaves_the_old_parameters_and_the_gradient_as_they_were():
 
 def test_threads_move_no_bit():
     one = some_surrogate()
-    two = SinglePathSurrogate(one.policy, one.theta_old, one.batch, Workers(2))
+    two = SinglePathSurrogate(one.policy, one.theta_old, batch=one.batch, workers=Workers(2))
     assert torch.equal(step(one).theta, step(two).theta)
 
 

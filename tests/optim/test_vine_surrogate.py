@@ -33,7 +33,9 @@ def batch_of_all_actions(mdp, policy, theta):
 
 def test_eq_15_with_exact_q_values_gives_the_exact_gradient():
     mdp, policy, theta = setting()
-    surrogate = VineSurrogate(policy, theta, batch_of_all_actions(mdp, policy, theta), Workers(1))
+    surrogate = VineSurrogate(
+        policy, theta, batch=batch_of_all_actions(mdp, policy, theta), workers=Workers(1)
+    )
     torch.testing.assert_close(surrogate.gradient.float(), exact_gradient(mdp, policy, theta))
 
 
@@ -48,7 +50,7 @@ def test_eq_16_tends_to_the_exact_gradient_whatever_the_proposal(proposal):
     batch = VineBatch(
         torch.eye(states), picks[..., None], q, q_of_a.log().gather(1, picks), exhaustive=False
     )
-    surrogate = VineSurrogate(policy, theta, batch, Workers(1))
+    surrogate = VineSurrogate(policy, theta, batch=batch, workers=Workers(1))
     # Monte-Carlo error of 20,000 actions a state: about 1/√20000 of Q's spread of order 1.
     torch.testing.assert_close(
         surrogate.gradient.float(), exact_gradient(mdp, policy, theta), atol=0.01, rtol=0.0
@@ -64,7 +66,7 @@ def test_the_paper_s_weights_would_be_wrong_for_a_uniform_proposal():
     batch = VineBatch(
         torch.eye(states), picks[..., None], q, log_pi.gather(1, picks), exhaustive=False
     )
-    surrogate = VineSurrogate(policy, theta, batch, Workers(1))
+    surrogate = VineSurrogate(policy, theta, batch=batch, workers=Workers(1))
     gap = (surrogate.gradient.float() - exact_gradient(mdp, policy, theta)).abs().max()
     assert gap > 0.05
 
@@ -76,7 +78,10 @@ def test_a_constant_added_to_a_state_s_q_values_changes_no_self_normalised_gradi
     q, log_q = torch.randn(5, 4, generator=rng), torch.randn(5, 4, generator=rng)
     gradients = [
         VineSurrogate(
-            policy, theta, VineBatch(observations, actions, values, log_q, False), Workers(1)
+            policy,
+            theta,
+            batch=VineBatch(observations, actions, values, log_q, False),
+            workers=Workers(1),
         ).gradient
         for values in (q, q + torch.randn(5, 1, generator=rng))
     ]
@@ -85,7 +90,9 @@ def test_a_constant_added_to_a_state_s_q_values_changes_no_self_normalised_gradi
 
 def test_gain_is_exactly_zero_at_the_old_parameters():
     mdp, policy, theta = setting()
-    surrogate = VineSurrogate(policy, theta, batch_of_all_actions(mdp, policy, theta), Workers(1))
+    surrogate = VineSurrogate(
+        policy, theta, batch=batch_of_all_actions(mdp, policy, theta), workers=Workers(1)
+    )
     evaluation = surrogate.evaluate(theta)
     assert (evaluation.gain, evaluation.kl_mean, evaluation.kl_max) == (0.0, 0.0, 0.0)
 
@@ -93,7 +100,7 @@ def test_gain_is_exactly_zero_at_the_old_parameters():
 def test_gain_is_the_difference_of_the_surrogates():
     mdp, policy, theta = setting()
     batch = batch_of_all_actions(mdp, policy, theta)
-    surrogate = VineSurrogate(policy, theta, batch, Workers(1))
+    surrogate = VineSurrogate(policy, theta, batch=batch, workers=Workers(1))
     other = theta + 0.1
 
     def value(at):

@@ -55,7 +55,7 @@ def plainly(network, theta, inputs):
 
 
 def test_the_paper_s_network_has_33500_parameters():
-    network = ConvNet(ATARI, (20,), 8)
+    network = ConvNet(ATARI, (20,), outputs=8)
     assert ATARI.images() == [(4, 52, 40), (16, 25, 19), (16, 11, 8)]
     assert layer_sizes(network.shapes) == [1040, 4112, 28180, 168]
     assert network.parameter_count == 33_500
@@ -67,7 +67,7 @@ def test_the_paper_s_network_has_33500_parameters():
 
 
 def test_forward_is_that_of_torch_layers_on_pixels_from_0_to_1():
-    network, inputs = ConvNet(ATARI, (20,), 8), some_inputs(ATARI, 20)
+    network, inputs = ConvNet(ATARI, (20,), outputs=8), some_inputs(ATARI, 20)
     theta = some_theta(network)
     expected = as_module(network, theta)(inputs.view(-1, 4, 52, 40) / 255).detach()
     torch.testing.assert_close(network.forward(theta, inputs), expected)
@@ -76,7 +76,7 @@ def test_forward_is_that_of_torch_layers_on_pixels_from_0_to_1():
 
 
 def test_each_row_may_follow_a_theta_of_its_own():
-    network, inputs = ConvNet(SMALL, (5,), 3), some_inputs(SMALL, 4).numpy()
+    network, inputs = ConvNet(SMALL, (5,), outputs=3), some_inputs(SMALL, 4).numpy()
     thetas = np.stack([scale * some_theta(network).numpy() for scale in (1, 2, 3, 4)])
     found = network.function(thetas)(inputs)
     for row in range(4):
@@ -86,7 +86,7 @@ def test_each_row_may_follow_a_theta_of_its_own():
 
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 5)])
 def test_both_products_are_those_of_the_dense_jacobian(hidden):
-    network, inputs = ConvNet(SMALL, hidden, 3), some_inputs(SMALL, 7)
+    network, inputs = ConvNet(SMALL, hidden, outputs=3), some_inputs(SMALL, 7)
     theta = some_theta(network, torch.float64)
     jacobian = torch.autograd.functional.jacobian(lambda t: plainly(network, t, inputs), theta)
     linearised = network.linearise(theta, inputs)
@@ -101,7 +101,7 @@ def test_both_products_are_those_of_the_dense_jacobian(hidden):
 
 
 def test_products_of_the_paper_s_network_agree_with_autograd():
-    network, inputs = ConvNet(ATARI, (20,), 8), some_inputs(ATARI, 3)
+    network, inputs = ConvNet(ATARI, (20,), outputs=8), some_inputs(ATARI, 3)
     theta = some_theta(network)
     linearised = network.linearise(theta, inputs)
     generator = torch.Generator().manual_seed(2)
@@ -121,7 +121,7 @@ def test_products_of_the_paper_s_network_agree_with_autograd():
 
 def test_outputs_that_are_differentiated_are_the_same_bits_and_only_once():
     # The ratio π_θ/π_old at θ_old is exactly 1 because of that.
-    network, inputs = ConvNet(ATARI, (20,), 8), some_inputs(ATARI, 9)
+    network, inputs = ConvNet(ATARI, (20,), outputs=8), some_inputs(ATARI, 9)
     theta = some_theta(network)
     leaf = theta.clone().requires_grad_()
     outputs = network.forward(leaf, inputs)
@@ -144,11 +144,11 @@ def test_a_policy_of_pixels_acts_and_linearises_as_one_of_numbers_does():
     actions = policy.actor(theta.numpy())(inputs.numpy(), noise)
     expected = policy.distribution.sample(mu, torch.from_numpy(noise))
     np.testing.assert_array_equal(actions, expected.numpy())
-    torch.testing.assert_close(LinearisedPolicy(policy, theta, inputs).mu, mu)
+    torch.testing.assert_close(LinearisedPolicy(policy, theta, observations=inputs).mu, mu)
 
 
 def test_initial_weights_have_variance_two_over_inputs_and_zero_biases():
-    network = ConvNet(ATARI, (20,), 8)
+    network = ConvNet(ATARI, (20,), outputs=8)
     theta = network.initial_parameters(np.random.default_rng(0), output_gain=0.01)
     layers = network.layers(theta)
     assert not any(bias.any() for _, bias in layers)

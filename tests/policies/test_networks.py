@@ -25,7 +25,7 @@ def as_module(network, theta):
 
 @pytest.mark.parametrize("hidden", [(), (30,), (50, 50)])
 def test_forward_is_that_of_torch_layers_with_the_same_weights(hidden):
-    network = Mlp(9, hidden, 2)
+    network = Mlp(9, hidden, outputs=2)
     theta = torch.randn(network.parameter_count, generator=torch.Generator().manual_seed(0))
     inputs = torch.randn(20, 9, generator=torch.Generator().manual_seed(1))
     expected = as_module(network, theta)(inputs).detach()
@@ -35,13 +35,13 @@ def test_forward_is_that_of_torch_layers_with_the_same_weights(hidden):
 
 @pytest.mark.parametrize("hidden", [(), (30,), (50, 50)])
 def test_parameter_count_is_that_of_torch_layers(hidden):
-    network = Mlp(9, hidden, 2)
+    network = Mlp(9, hidden, outputs=2)
     module = as_module(network, torch.zeros(network.parameter_count))
     assert network.parameter_count == sum(p.numel() for p in module.parameters())
 
 
 def test_initial_weights_have_variance_one_over_inputs_and_zero_biases():
-    network = Mlp(100, (200,), 50)
+    network = Mlp(100, (200,), outputs=50)
     theta = network.initial_parameters(np.random.default_rng(0), output_gain=0.01)
     (first, first_bias), (last, last_bias) = network.layers(theta)
     assert theta.dtype == torch.float32

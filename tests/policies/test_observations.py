@@ -16,7 +16,7 @@ def some_stacks():
         for row in range(start, start + length):
             history = [*history[1:], screens[row]]
             whole.append(torch.cat(history))
-    return FrameStacks(screens, first, 3), torch.stack(whole)
+    return FrameStacks(screens, first, stack=3), torch.stack(whole)
 
 
 def test_rows_are_those_of_the_whole_tensor():

@@ -103,7 +103,7 @@ def test_linearised_policy_applies_the_jacobian_that_autograd_finds(space, hidde
     policy, theta = some_policy(space, hidden)
     generator = torch.Generator().manual_seed(6)
     observations = torch.randn(4, 5, generator=generator)
-    linear = LinearisedPolicy(policy, theta, observations)
+    linear = LinearisedPolicy(policy, theta, observations=observations)
     jacobian = torch.autograd.functional.jacobian(lambda t: policy.mu(t, observations), theta)
     v, w = torch.randn(len(theta), generator=generator), torch.randn(linear.mu.shape)
     torch.testing.assert_close(linear.mu, policy.mu(theta, observations))

@@ -22,7 +22,7 @@ GAMES = ["beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space
 
 
 def cells(results: Path, protocol: str = "trpo2015") -> pd.DataFrame:
-    made = table1.table(collect([results]).runs, results, protocol)
+    made = table1.table(collect([results]).runs, results, protocol=protocol)
     return made.numbers[made.numbers["source"] == "ours"].set_index(["row", "game"])
 
 
@@ -127,7 +127,7 @@ def test_two_protocols_are_two_tables(tmp_path: Path) -> None:
     ours = cells(tmp_path).loc[("TRPO - single path, ours", "pong")]
     theirs = cells(tmp_path, "machado2018").loc[("TRPO - single path, ours", "pong")]
     assert (ours["mean"], theirs["mean"]) == (pytest.approx(40), pytest.approx(20))
-    later = table1.table(collect([tmp_path]).runs, tmp_path, "machado2018")
+    later = table1.table(collect([tmp_path]).runs, tmp_path, protocol="machado2018")
     assert not later.shown[""].str.contains("paper").any()
 
 

@@ -34,14 +34,14 @@ def in_the_span_of_the_features(observations, age):
 
 def fitted(baseline: Baseline, observations, age, returns, start=None):
     start = baseline.initial(np.random.default_rng(0)) if start is None else start
-    return baseline.fit(start, observations, age, returns, np.random.default_rng(1))
+    return baseline.fit(start, observations, age=age, returns=returns, rng=np.random.default_rng(1))
 
 
 def test_no_baseline_is_zero_before_and_after_a_fit():
     baseline = NoBaseline(SIZE, Workers(1))
     observations, age = some_states()
     coefficients = fitted(baseline, observations, age, np.ones(ROWS))
-    assert not baseline.predict(coefficients, observations, age).any()
+    assert not baseline.predict(coefficients, observations, age=age).any()
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -49,7 +49,7 @@ def test_unfitted_baselines_predict_zero(name):
     baseline = BASELINES[name](SIZE, Workers(1))
     observations, age = some_states()
     start = baseline.initial(np.random.default_rng(0))
-    assert not baseline.predict(start, observations, age).any()
+    assert not baseline.predict(start, observations, age=age).any()
 
 
 def test_linear_fits_what_its_features_span():
@@ -58,7 +58,7 @@ def test_linear_fits_what_its_features_span():
     returns = in_the_span_of_the_features(observations, age)
     coefficients = fitted(baseline, observations, age, returns)
     others, their_age = some_states(seed=1)
-    found = baseline.predict(coefficients, others, their_age)
+    found = baseline.predict(coefficients, others, age=their_age)
     # The ridge pulls by a share of about 1e-5 over the least eigenvalue of the moments, 1e-3.
     np.testing.assert_allclose(found, in_the_span_of_the_features(others, their_age), atol=0.05)
 
@@ -77,7 +77,7 @@ def test_linear_fit_is_least_squares_with_a_ridge_by_numpy():
     coefficients = fitted(baseline, observations, age, returns)
     np.testing.assert_allclose(coefficients, expected, atol=1e-9)
     np.testing.assert_allclose(
-        baseline.predict(coefficients, observations, age), features @ expected, atol=1e-9
+        baseline.predict(coefficients, observations, age=age), features @ expected, atol=1e-9
     )
 
 
@@ -85,7 +85,7 @@ def test_linear_survives_constant_observations():
     baseline = LinearBaseline(SIZE, Workers(1))
     observations, age = np.ones((ROWS, SIZE), np.float32), np.zeros(ROWS)
     coefficients = fitted(baseline, observations, age, np.full(ROWS, 5.0))
-    found = baseline.predict(coefficients, observations, age)
+    found = baseline.predict(coefficients, observations, age=age)
     np.testing.assert_allclose(found, 5.0, rtol=1e-4)
 
 
@@ -96,7 +96,7 @@ def test_mlp_lowers_the_error_with_each_fit():
     coefficients = baseline.initial(np.random.default_rng(0))
     errors = []
     for _ in range(4):
-        predicted = baseline.predict(coefficients, observations, age)
+        predicted = baseline.predict(coefficients, observations, age=age)
         errors.append(np.mean((returns - predicted) ** 2))
         coefficients = fitted(baseline, observations, age, returns, start=coefficients)
     assert errors == sorted(errors, reverse=True)
@@ -107,7 +107,9 @@ def test_mlp_of_constant_returns_predicts_them():
     baseline = MlpBaseline(SIZE, Workers(1))
     observations, age = some_states()
     coefficients = fitted(baseline, observations, age, np.full(ROWS, 3.0))
-    np.testing.assert_allclose(baseline.predict(coefficients, observations, age), 3.0, atol=1e-6)
+    np.testing.assert_allclose(
+        baseline.predict(coefficients, observations, age=age), 3.0, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -118,7 +120,7 @@ def test_threads_move_no_bit(name):
     for threads in (1, 2):
         baseline = BASELINES[name](SIZE, Workers(threads))
         coefficients = fitted(baseline, observations, age, returns)
-        predicted = baseline.predict(coefficients, observations, age)
+        predicted = baseline.predict(coefficients, observations, age=age)
         results.append((coefficients.tobytes(), predicted.tobytes()))
     assert results[0] == results[1]
 

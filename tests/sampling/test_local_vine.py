@@ -43,7 +43,7 @@ def grown(local, theta, *, steps, states):
     return local.vines(
         theta,
         normaliser,
-        Streams(3, (0,)),
+        streams=Streams(3, (0,)),
         trunk_steps=steps,
         expected_length=HORIZON,
         states=states,
@@ -118,7 +118,7 @@ def test_trunk_and_branches_are_those_of_a_plain_loop_over_ale(game):
 def test_every_state_is_chosen_with_one_probability_and_every_episode_as_often(share):
     episode, age = (index.ravel() for index in np.indices((5, 300)))
     starts = (np.arange(1000) + 0.5) / 1000
-    chosen = np.array([evenly_chosen(share, start, episode, age) for start in starts])
+    chosen = np.array([evenly_chosen(share, start, episode=episode, age=age) for start in starts])
     np.testing.assert_allclose(chosen.mean(axis=0), share, atol=0.002)
     counts = chosen.reshape(-1, 5, 300).sum(axis=2)
     assert np.abs(counts - share * 300).max() < 1

@@ -35,7 +35,7 @@ def population(threads, steps=18_000):
     rng = np.random.default_rng(0)
     thetas = rng.normal(size=(60, policy.parameter_count)).astype(np.float32)
     sampler = PopulationSampler(simulator, policy, Workers(threads), greedy=True)
-    return sampler.batch(thetas, Normaliser.identity(4), streams, steps=steps)
+    return sampler.batch(thetas, Normaliser.identity(4), streams=streams, steps=steps)
 
 
 def test_members_spend_their_share_in_whole_episodes():

@@ -86,7 +86,7 @@ def test_discounted_sums_are_those_of_a_loop(lengths, seed, factor):
 def test_advantages_and_returns_are_those_of_their_definitions(lengths, seed, lambda_):
     trajectories, values, final_values = random_case(lengths, seed)
     advantages, returns = advantages_and_returns(
-        trajectories, values, final_values, discount=0.9, lambda_=lambda_
+        trajectories, values, final_values=final_values, discount=0.9, lambda_=lambda_
     )
     expected = loop_advantages(trajectories, values, final_values, 0.9, lambda_)
     np.testing.assert_allclose(advantages, expected, atol=1e-12)
@@ -98,7 +98,9 @@ def test_advantages_and_returns_are_those_of_their_definitions(lengths, seed, la
 def test_monte_carlo_is_the_limit_of_gae(lengths, seed):
     trajectories, values, final_values = random_case(lengths, seed)
     exact, nearly = (
-        advantages_and_returns(trajectories, values, final_values, discount=0.9, lambda_=lambda_)
+        advantages_and_returns(
+            trajectories, values, final_values=final_values, discount=0.9, lambda_=lambda_
+        )
         for lambda_ in (1.0, 1.0 - 1e-12)
     )
     np.testing.assert_allclose(exact[0], nearly[0], atol=1e-9)
@@ -110,19 +112,19 @@ def test_numbers_worked_out_by_hand():
     trajectories = some_trajectories([2, 2], [True, False], [1, 2, 4, 8])
     values, final_values = np.array([1.0, 1.0, 2.0, 4.0]), np.array([100.0, 16.0])
     advantages, returns = advantages_and_returns(
-        trajectories, values, final_values, lambda_=1.0, discount=0.5
+        trajectories, values, final_values=final_values, lambda_=1.0, discount=0.5
     )
     assert returns.tolist() == [2.0, 2.0, 12.0, 16.0]
     assert advantages.tolist() == [1.0, 1.0, 10.0, 12.0]
     # λ = 0: one-step errors, 1 + ½·1 − 1, 2 + 0 − 1, 4 + ½·4 − 2, 8 + ½·16 − 4.
     advantages, returns = advantages_and_returns(
-        trajectories, values, final_values, lambda_=0.0, discount=0.5
+        trajectories, values, final_values=final_values, lambda_=0.0, discount=0.5
     )
     assert advantages.tolist() == [0.5, 1.0, 4.0, 12.0]
     assert returns.tolist() == [2.0, 2.0, 12.0, 16.0]
     # λ = ½: the next error enters with weight ¼.
     advantages, _ = advantages_and_returns(
-        trajectories, values, final_values, lambda_=0.5, discount=0.5
+        trajectories, values, final_values=final_values, lambda_=0.5, discount=0.5
     )
     assert advantages.tolist() == [0.75, 1.0, 7.0, 12.0]
 
@@ -131,7 +133,7 @@ def test_numbers_worked_out_by_hand():
 def test_the_value_behind_a_terminal_state_counts_nothing_even_if_it_is_no_number(lambda_):
     trajectories = some_trajectories([2], [True], [1, 1])
     advantages, returns = advantages_and_returns(
-        trajectories, np.zeros(2), np.array([np.nan]), discount=1.0, lambda_=lambda_
+        trajectories, np.zeros(2), final_values=np.array([np.nan]), discount=1.0, lambda_=lambda_
     )
     assert returns.tolist() == [2.0, 1.0]
     assert np.isfinite(advantages).all()
@@ -145,7 +147,7 @@ def test_a_perfect_value_function_leaves_no_advantage():
         advantages, _ = advantages_and_returns(
             trajectories,
             np.full(50, value),
-            np.full(2, value),
+            final_values=np.full(2, value),
             discount=discount,
             lambda_=lambda_,
         )

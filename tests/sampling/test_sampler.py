@@ -83,7 +83,7 @@ def a_batch(sampler, *, steps=3000, seed=0, expected_length=MEAN_LENGTH):
     return sampler.batch(
         np.zeros(4, np.float32),
         Normaliser.identity(2),
-        lambda purpose, group: stream(seed, purpose, group),
+        streams=lambda purpose, group: stream(seed, purpose, group),
         steps=steps,
         expected_length=expected_length,
     )
@@ -141,7 +141,7 @@ def test_the_policy_acts_on_the_normalised_observation_and_the_batch_holds_the_r
     batch = sampler.batch(
         np.array([0.0, 0.5, 2.0, 0.0], np.float32),  # mean action: half the second number, plus 2
         normaliser,
-        lambda purpose, group: stream(0, purpose, group),
+        streams=lambda purpose, group: stream(0, purpose, group),
         steps=500,
         expected_length=0.0,
     )
@@ -163,7 +163,7 @@ def test_exactly_as_many_episodes_as_were_asked_for(count):
     batch = a_sampler(simulator).episodes(
         np.zeros(4, np.float32),
         Normaliser.identity(2),
-        lambda purpose, group: stream(0, purpose, group),
+        streams=lambda purpose, group: stream(0, purpose, group),
         count=count,
     )
     assert len(batch.lengths) == len(simulator.started) == count

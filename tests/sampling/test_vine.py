@@ -60,7 +60,9 @@ def test_rollouts_estimate_the_exact_q_values_of_a_tiny_mdp():
     )
     each = 1500
     states = np.repeat(np.arange(mdp.observation_size - 1), each)
-    rollouts = sampler.rollouts(theta.numpy(), Normaliser.identity(5), streams, states=states)
+    rollouts = sampler.rollouts(
+        theta.numpy(), Normaliser.identity(5), streams=streams, states=states
+    )
     measured = rollouts.q_values.reshape(-1, each, 3)
     error = measured.std(axis=1) / np.sqrt(each)
     exact = mdp.q_values(policy, theta)[:-1]
@@ -73,9 +75,9 @@ def test_with_one_action_and_full_rollouts_vine_estimates_what_single_path_estim
     rng = np.random.default_rng(0)
     states = simulator.reset(4000, rng)
     branches = vine(simulator, policy, branches=1, length=200)
-    q = branches.rollouts(theta.numpy(), identity, streams, states=states).q_values[:, 0]
+    q = branches.rollouts(theta.numpy(), identity, streams=streams, states=states).q_values[:, 0]
     paths = Sampler(simulator, policy, Workers(1)).episodes(
-        theta.numpy(), identity, streams, count=4000
+        theta.numpy(), identity, streams=streams, count=4000
     )
     ages = np.arange(len(paths.rewards)) - np.repeat(paths.starts, paths.lengths)
     returns = np.add.reduceat(paths.rewards * 0.99**ages, paths.starts)
@@ -91,7 +93,7 @@ def test_common_random_numbers_lower_the_variance_of_q_differences(make):
     spread = {}
     for crn in (True, False):
         sampler = vine(simulator, policy, branches=2, length=15, crn=crn)
-        q = sampler.rollouts(theta.numpy(), identity, streams, states=states).q_values
+        q = sampler.rollouts(theta.numpy(), identity, streams=streams, states=states).q_values
         spread[crn] = (q[:, 0] - q[:, 1]).var()
     assert spread[True] < 0.8 * spread[False]
 
@@ -111,7 +113,7 @@ def test_advantages_by_vine_vary_less_than_by_single_path(make, monkeypatch):
     q = {}
     for crn in (True, False):
         sampler = vine(simulator, policy, length=15, crn=crn)
-        found = sampler.rollouts(theta.numpy(), identity, streams, states=states)
+        found = sampler.rollouts(theta.numpy(), identity, streams=streams, states=states)
         q[crn] = found.q_values.reshape(5, again, 4)
     vine_s = q[True] - q[True].mean(axis=2, keepdims=True)
     single_path_s = q[False] - q[False].mean(axis=(1, 2), keepdims=True)
@@ -127,7 +129,9 @@ def test_branches_with_the_same_first_action_and_noise_are_the_same_rollout():
     theta[-3:] = -30.0  # no exploration: the first actions of a state agree
     states = simulator.reset(8, np.random.default_rng(2))
     sampler = vine(simulator, policy, branches=3, length=30)
-    rollouts = sampler.rollouts(theta.numpy(), Normaliser.identity(11), streams, states=states)
+    rollouts = sampler.rollouts(
+        theta.numpy(), Normaliser.identity(11), streams=streams, states=states
+    )
     assert (rollouts.q_values == rollouts.q_values[:, :1]).all()
     assert (rollouts.final_observations == rollouts.final_observations[:, :1]).all()
 
@@ -136,7 +140,9 @@ def test_the_given_states_stay_as_they_were():
     simulator, policy, theta = hopper()
     states = simulator.reset(40, np.random.default_rng(2))
     before = states.copy()
-    vine(simulator, policy).rollouts(theta.numpy(), Normaliser.identity(11), streams, states=states)
+    vine(simulator, policy).rollouts(
+        theta.numpy(), Normaliser.identity(11), streams=streams, states=states
+    )
     assert np.array_equal(states, before)
 
 
@@ -144,7 +150,9 @@ def test_q_values_are_the_discounted_rewards_of_a_plain_loop():
     simulator, policy, theta = cartpole(std=0.5)
     states = simulator.reset(3, np.random.default_rng(4))
     sampler = vine(simulator, policy, branches=2, length=12)
-    rollouts = sampler.rollouts(theta.numpy(), Normaliser.identity(4), streams, states=states)
+    rollouts = sampler.rollouts(
+        theta.numpy(), Normaliser.identity(4), streams=streams, states=states
+    )
     rng = streams("branch", 0)
     policy.distribution.noise(rng, (6,))  # of the first actions
     noise = policy.distribution.noise(rng, (3, 1, 11))
@@ -181,7 +189,7 @@ def test_a_number_that_is_none_is_placed_by_rollout_state_and_step(number, monke
     states = simulator.reset(3, np.random.default_rng(4))
     with pytest.raises(SimulationDiverged, match="group 0, rollout 1 from state 2, step 3"):
         vine(simulator, policy, branches=2, length=12).rollouts(
-            theta.numpy(), Normaliser.identity(4), streams, states=states
+            theta.numpy(), Normaliser.identity(4), streams=streams, states=states
         )
 
 
@@ -190,7 +198,7 @@ def test_threads_do_not_move_a_bit():
     states = simulator.reset(50, np.random.default_rng(2))
     one, two = (
         vine(simulator, policy, threads=threads).rollouts(
-            theta.numpy(), Normaliser.identity(11), streams, states=states
+            theta.numpy(), Normaliser.identity(11), streams=streams, states=states
         )
         for threads in (1, 2)
     )
@@ -204,6 +212,6 @@ def test_all_actions_are_each_taken_once():
     theta = policy.initial_parameters(stream(0, "policy"))
     sampler = vine(mdp, policy, proposal="all", length=3)
     rollouts = sampler.rollouts(
-        theta.numpy(), Normaliser.identity(5), streams, states=np.array([0, 1, 2])
+        theta.numpy(), Normaliser.identity(5), streams=streams, states=np.array([0, 1, 2])
     )
     assert (rollouts.actions[..., 0] == np.arange(3)).all()

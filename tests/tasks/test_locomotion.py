@@ -138,7 +138,7 @@ def test_an_agent_that_stands_still_for_a_whole_episode_scores_exactly_one(robot
     episode = Sampler(simulator, policy, Workers(1), greedy=True).episodes(
         np.zeros(policy.parameter_count, np.float32),
         Normaliser.identity(simulator.observation_size),
-        lambda purpose, group: stream(0, purpose, group),
+        streams=lambda purpose, group: stream(0, purpose, group),
         count=1,
     )
     assert episode.lengths.tolist() == [1000]

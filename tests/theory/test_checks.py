@@ -66,7 +66,7 @@ def test_a_smaller_constant_in_the_mixture_bound_is_found_out(
 ) -> None:
     pair = mixture_worst_case(GAMMA[:1], ALPHA[:1])
     monkeypatch.setattr(bounds, "MIXTURE", 1.9)
-    assert len(bounds.mixture_bound(pair, pair.new, "").violations) == 1
+    assert len(bounds.mixture_bound(pair, pair.new, which="").violations) == 1
 
 
 def test_a_smaller_constant_with_kl_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,14 +80,15 @@ def test_a_flipped_sign_is_found_out() -> None:
     pair = pairs(3)
     wrong = 2 * pair.old_return - pair.new_return
     unit = bounds.return_unit(pair.mdps)
-    assert len(identity("", "", pair.new_return, wrong, unit).violations) == len(pair.mdps)
+    check = identity("", "", left=pair.new_return, right=wrong, unit=unit)
+    assert len(check.violations) == len(pair.mdps)
 
 
 def test_the_wrong_order_of_policies_is_found_out() -> None:
     """With ρ of the old policy Eq. (2) would say that L = η."""
     pair = pairs(4)
     unit = bounds.return_unit(pair.mdps)
-    assert len(identity("", "", pair.new_return, pair.surrogate, unit).violations)
+    assert len(identity("", "", left=pair.new_return, right=pair.surrogate, unit=unit).violations)
 
 
 def test_the_middle_of_lemma_3_is_false_as_printed() -> None:
@@ -98,7 +99,7 @@ def test_the_middle_of_lemma_3_is_false_as_printed() -> None:
 
 
 def test_a_step_that_loses_is_found_out() -> None:
-    check = bound("", "", np.zeros(1), np.array([-1e-9]), 1.0)
+    check = bound("", "", used=np.zeros(1), allowed=np.array([-1e-9]), unit=1.0)
     assert len(check.violations) == 1
 
 
@@ -115,14 +116,14 @@ def test_a_smaller_penalty_in_algorithm_1_is_found_out(monkeypatch: pytest.Monke
 
 def test_what_is_not_a_number_is_a_violation() -> None:
     one = np.ones(1)
-    assert len(bound("", "", one * np.nan, one, 1.0).violations) == 1
-    assert len(identity("", "", one * np.nan, one, 1.0).violations) == 1
+    assert len(bound("", "", used=one * np.nan, allowed=one, unit=1.0).violations) == 1
+    assert len(identity("", "", left=one * np.nan, right=one, unit=1.0).violations) == 1
 
 
 def test_equality_within_rounding_is_no_violation_and_beyond_it_is() -> None:
     one = np.ones(1)
-    assert not len(bound("", "", one + 1e-15, one, 1.0).violations)
-    assert len(bound("", "", one + 1e-13, one, 1.0).violations) == 1
+    assert not len(bound("", "", used=one + 1e-15, allowed=one, unit=1.0).violations)
+    assert len(bound("", "", used=one + 1e-13, allowed=one, unit=1.0).violations) == 1
 
 
 def test_the_maximal_coupling_has_its_marginals_and_differs_with_the_total_variation() -> None:

@@ -45,7 +45,7 @@ def test_algorithm_1_finds_what_a_grid_finds(number: int, share: float) -> None:
     pair = pairs(10, 6, states=2)
     mdps, old = one(pair.mdps, number), 0.5 * pair.old[number : number + 1] + 0.25
     penalty = share * penalty_coefficient(mdps, old)
-    step = algorithm_1_step(mdps, old, penalty)
+    step = algorithm_1_step(mdps, old, penalty=penalty)
     width = 1.5 * np.abs(step.policy - old).max()
     gain, kl_max = on_grid(mdps, old, width)
     best = (gain - penalty * kl_max).max()
@@ -58,7 +58,7 @@ def test_algorithm_1_finds_what_a_grid_finds(number: int, share: float) -> None:
 def test_the_trust_region_finds_what_a_grid_finds(number: int) -> None:
     pair = pairs(11, 6, states=2)
     mdps, old = one(pair.mdps, number), 0.5 * pair.old[number : number + 1] + 0.25
-    step = trust_region_step(mdps, old, 0.01)
+    step = trust_region_step(mdps, old, delta=0.01)
     gain, kl_max = on_grid(mdps, old, 0.2)
     best = gain[kl_max <= 0.01].max()
     assert best <= step.gain[0] <= 1.03 * best
@@ -66,7 +66,7 @@ def test_the_trust_region_finds_what_a_grid_finds(number: int) -> None:
 
 def test_the_trust_region_is_kept_and_the_kl_is_what_it_says() -> None:
     pair = pairs(12, 50, states=5, actions=4)
-    step = trust_region_step(pair.mdps, pair.old, 0.01)
+    step = trust_region_step(pair.mdps, pair.old, delta=0.01)
     assert kl_divergence(pair.old, step.policy).max() <= 0.01 * (1 + 1e-12)
     assert kl_divergence(pair.old, step.policy).max(-1) == pytest.approx(step.kl_max, rel=1e-8)
     assert step.policy.sum(-1) == pytest.approx(1)
@@ -74,7 +74,7 @@ def test_the_trust_region_is_kept_and_the_kl_is_what_it_says() -> None:
 
 def test_a_state_without_advantage_keeps_its_policy() -> None:
     old = np.array([[[0.3, 0.7], [0.5, 0.5]]])
-    tilt = tilt_to_kl(old, np.array([[[0.0, 0.0], [1.0, -1.0]]]), np.array([0.01]))
+    tilt = tilt_to_kl(old, np.array([[[0.0, 0.0], [1.0, -1.0]]]), level=np.array([0.01]))
     assert tilt.policy[0, 0] == pytest.approx(old[0, 0], abs=1e-15)
     assert tilt.kl[0] == pytest.approx([0, 0.01])
     assert tilt.multiplier[0, 0] == 0
@@ -84,16 +84,16 @@ def test_the_multiplier_is_the_derivative_of_the_expected_advantage() -> None:
     old, advantage = np.array([[[0.2, 0.3, 0.5]]]), np.array([[[2.0, 1.0, -1.4]]])
 
     def best(level: float) -> float:
-        return float((tilt_to_kl(old, advantage, np.array([level])).policy * advantage).sum())
+        return float((tilt_to_kl(old, advantage, level=np.array([level])).policy * advantage).sum())
 
     slope = (best(0.0501) - best(0.0499)) / 0.0002
-    found = tilt_to_kl(old, advantage, np.array([0.05])).multiplier[0, 0]
+    found = tilt_to_kl(old, advantage, level=np.array([0.05])).multiplier[0, 0]
     assert found == pytest.approx(slope, rel=1e-5)
 
 
 def test_roots_are_found_and_clamped_to_the_bracket() -> None:
     target = np.array([-5.0, 0.3, 8.0, 99.0])
-    root = increasing_root(lambda x: x**3 - target, np.full(4, -1.0), np.full(4, 3.0))
+    root = increasing_root(lambda x: x**3 - target, np.full(4, -1.0), high=np.full(4, 3.0))
     assert root == pytest.approx([-1, 0.3 ** (1 / 3), 2, 3], abs=1e-10)
 
 
@@ -110,19 +110,19 @@ def test_a_best_action_that_is_nearly_never_taken_is_still_tilted_to_exactly() -
     old = np.array([[[rare, 0.5, 0.5 - rare]]])
     advantage = np.array([[[1.0, 1e-3, 0.0]]])
     advantage -= (old * advantage).sum(-1, keepdims=True)
-    tilt = tilt_to_kl(old, advantage, np.array([1e-6]))
+    tilt = tilt_to_kl(old, advantage, level=np.array([1e-6]))
     assert kl_divergence(old, tilt.policy)[0, 0] == pytest.approx(1e-6, rel=1e-9)
 
 
 def test_policy_iteration_finds_the_best_of_all_deterministic_policies() -> None:
-    mdps = random_mdps(np.random.default_rng(1), np.full(5, 0.9), 3, 2)
+    mdps = random_mdps(np.random.default_rng(1), np.full(5, 0.9), size=(3, 2))
     choices = [np.eye(2)[[(k >> s) & 1 for s in range(3)]] for k in range(8)]
     returns = [expected_return(mdps, np.tile(choice, (5, 1, 1))) for choice in choices]
     assert optimal_return(mdps) == pytest.approx(np.max(returns, 0), rel=1e-10)
 
 
 def test_algorithm_1_is_slower_than_the_trust_region_and_steps_are_counted() -> None:
-    mdps = random_mdps(np.random.default_rng(2), np.full(3, 0.8), *RACE_SIZE)
+    mdps = random_mdps(np.random.default_rng(2), np.full(3, 0.8), size=RACE_SIZE)
     slow, fast = pace(mdps, penalised), pace(mdps, constrained)
     assert slow.reached.all()
     assert fast.reached.all()
@@ -139,7 +139,7 @@ def test_algorithm_1_is_slower_than_the_trust_region_and_steps_are_counted() -> 
 
 
 def test_what_is_not_reached_is_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    mdps = random_mdps(np.random.default_rng(2), np.full(3, 0.8), *RACE_SIZE)
+    mdps = random_mdps(np.random.default_rng(2), np.full(3, 0.8), size=RACE_SIZE)
     full = pace(mdps, penalised)
     monkeypatch.setattr("trpo_repro.theory.algorithm_1.PATIENCE", int(full.steps.min()) - 5)
     short = pace(mdps, penalised)

@@ -48,7 +48,7 @@ class BlackBox(ABC):
         """Return the (M, S) members of generation `iteration`."""
 
     @abstractmethod
-    def _tell(self, arrays: Arrays, members: Floats, values: Floats) -> Arrays:
+    def _tell(self, arrays: Arrays, members: Floats, *, values: Floats) -> Arrays:
         """Return the search's arrays after its members scored (M,) `values`."""
 
     def initial(self) -> Arrays:
@@ -71,13 +71,13 @@ class BlackBox(ABC):
         batch = self.sampler.batch(
             self._thetas(arrays["theta"], np.vstack([arrays["mean"], members])),
             normaliser,
-            iteration_streams(self.seed, iteration),
+            streams=iteration_streams(self.seed, iteration),
             steps=self.steps,
         )
         sampled = time.perf_counter()
         if iteration < self.normalise_generations:
             normaliser = normaliser.updated(batch.observations)
-        search = self._tell(arrays, members, batch.returns[1:])
+        search = self._tell(arrays, members, values=batch.returns[1:])
         theta = self._thetas(arrays["theta"], search["mean"][None])[0]
         row = self._row(batch)
         row["sampling_s"] = sampled - asked
@@ -131,9 +131,9 @@ class Cem(BlackBox):
 
     def _ask(self, arrays: Arrays, iteration: int) -> Floats:
         rng = stream(self.seed, iteration, "members")
-        return self.search.ask(arrays["mean"], arrays["std"], iteration, rng)
+        return self.search.ask(arrays["mean"], arrays["std"], generation=iteration, rng=rng)
 
-    def _tell(self, arrays: Arrays, members: Floats, values: Floats) -> Arrays:
+    def _tell(self, arrays: Arrays, members: Floats, *, values: Floats) -> Arrays:
         mean, std = self.search.tell(members, values)
         return {"mean": mean, "std": std}
 
@@ -154,6 +154,6 @@ class Cma(BlackBox):
     def _ask(self, arrays: Arrays, iteration: int) -> Floats:
         return self.search.ask(arrays["start"], arrays["history"])
 
-    def _tell(self, arrays: Arrays, members: Floats, values: Floats) -> Arrays:
+    def _tell(self, arrays: Arrays, members: Floats, *, values: Floats) -> Arrays:
         history, mean = self.search.tell(arrays["history"], values)
         return {"mean": mean, "start": arrays["start"], "history": history}

@@ -18,7 +18,7 @@ from trpo_repro.types import Arrays, Floats, Row, Trajectories, chunks
 CHUNK = 16384  # rows that one thread normalises at a time: they stay in its cache
 
 
-def initial_arrays(sampler: Sampler, baseline: Baseline, seed: int) -> Arrays:
+def initial_arrays(sampler: Sampler, baseline: Baseline, *, seed: int) -> Arrays:
     """Return the first policy, an empty normalisation and an unfitted baseline."""
     theta = sampler.policy.initial_parameters(stream(seed, "policy"))
     return {
@@ -39,7 +39,7 @@ def iteration_streams(seed: int, iteration: int) -> Streams:
     return Streams(seed, (iteration,))
 
 
-def normalised(normaliser: Normaliser, raw: Floats, workers: Workers) -> Floats:
+def normalised(normaliser: Normaliser, raw: Floats, *, workers: Workers) -> Floats:
     """Return `normaliser(raw)`, computed by all workers."""
     if not normaliser.count:
         return raw  # of pixels a copy would be too large
@@ -52,13 +52,13 @@ def normalised(normaliser: Normaliser, raw: Floats, workers: Workers) -> Floats:
     return result
 
 
-def policy_inputs(trajectories: Trajectories, observations: Floats, stack: int) -> Observations:
+def policy_inputs(trajectories: Trajectories, observations: Floats, *, stack: int) -> Observations:
     """Return normalised `observations`, stacked where they are single screens."""
     rows = torch.from_numpy(observations)
     if stack == 1:
         return rows
     first = np.repeat(trajectories.starts, trajectories.lengths)
-    return FrameStacks(rows, torch.from_numpy(first), stack)
+    return FrameStacks(rows, torch.from_numpy(first), stack=stack)
 
 
 def ages(trajectories: Trajectories, horizon: int) -> Floats:

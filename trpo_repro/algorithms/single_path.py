@@ -66,7 +66,7 @@ class SinglePath:
 
     def initial(self) -> Arrays:
         """Draw the first policy."""
-        return initial_arrays(self.sampler, self.baseline, self.seed)
+        return initial_arrays(self.sampler, self.baseline, seed=self.seed)
 
     def policy(self, arrays: Arrays) -> Arrays:
         """Return θ and the observation moments."""
@@ -81,19 +81,21 @@ class SinglePath:
         trajectories = self.sampler.batch(
             arrays["theta"],
             normaliser,
-            iteration_streams(self.seed, iteration),
+            streams=iteration_streams(self.seed, iteration),
             steps=self.steps,
             expected_length=float(arrays["expected_length"]),
         )
         sampled = time.perf_counter()
         age = ages(trajectories, self.sampler.simulator.horizon)
-        batch, returns = self._estimate(trajectories, normaliser, arrays["baseline"], age)
+        batch, returns = self._estimate(
+            trajectories, normaliser, coefficients=arrays["baseline"], age=age
+        )
         # Steps 2 and 3: estimated objective and constraint, approximately solved.
         surrogate = SinglePathSurrogate(
             self.sampler.policy,
             theta.to(self.device),
-            batch.to(self.device),
-            self.sampler.workers,
+            batch=batch.to(self.device),
+            workers=self.sampler.workers,
         )
         result = self.update.step(surrogate, stream(self.seed, iteration, "fisher"))
         if self.normalise:
@@ -101,10 +103,10 @@ class SinglePath:
         # In the coordinates of the next iteration, which is where the fit will be used.
         fitted = self.baseline.fit(
             arrays["baseline"],
-            normalised(normaliser, trajectories.observations, self.sampler.workers),
-            age,
-            returns,
-            stream(self.seed, iteration, "fit"),
+            normalised(normaliser, trajectories.observations, workers=self.sampler.workers),
+            age=age,
+            returns=returns,
+            rng=stream(self.seed, iteration, "fit"),
         )
         new_arrays = {
             "theta": result.theta.cpu().numpy(),
@@ -119,25 +121,32 @@ class SinglePath:
         return new_arrays, row
 
     def _estimate(
-        self, trajectories: Trajectories, normaliser: Normaliser, coefficients: Floats, age: Floats
+        self,
+        trajectories: Trajectories,
+        normaliser: Normaliser,
+        *,
+        coefficients: Floats,
+        age: Floats,
     ) -> tuple[Batch, Floats]:
         """Return the batch with its advantages, and the (N,) discounted returns."""
-        observations = normalised(normaliser, trajectories.observations, self.sampler.workers)
-        values = self.baseline.predict(coefficients, observations, age)
+        observations = normalised(
+            normaliser, trajectories.observations, workers=self.sampler.workers
+        )
+        values = self.baseline.predict(coefficients, observations, age=age)
         final_values = self.baseline.predict(
             coefficients,
             normaliser(trajectories.final_observations),
-            trajectories.lengths / self.sampler.simulator.horizon,
+            age=trajectories.lengths / self.sampler.simulator.horizon,
         )
         advantages, returns = advantages_and_returns(
             self._learned_from(trajectories),
             values,
-            final_values,
+            final_values=final_values,
             discount=self.discount,
             lambda_=self.lambda_,
         )
         batch = Batch(
-            policy_inputs(trajectories, observations, self.sampler.stack),
+            policy_inputs(trajectories, observations, stack=self.sampler.stack),
             torch.from_numpy(trajectories.actions),
             as_tensor(standardised(advantages) if self.standardise else advantages),
         )

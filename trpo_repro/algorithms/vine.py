@@ -64,7 +64,7 @@ class Vine:
     def initial(self) -> Arrays:
         """Draw the first policy."""
         return {
-            **initial_arrays(self.sampler, self.baseline, self.seed),
+            **initial_arrays(self.sampler, self.baseline, seed=self.seed),
             "expected_rollout": np.array(float(self.branches.rollout_length)),
         }
 
@@ -78,23 +78,27 @@ class Vine:
         theta = torch.from_numpy(arrays["theta"])
         normaliser = Normaliser.from_arrays(arrays)
         streams = iteration_streams(self.seed, iteration)
-        vines = self._grown(arrays, normaliser, streams, iteration)
+        vines = self._grown(arrays, normaliser, streams=streams, iteration=iteration)
         trunk, chosen, rollouts = vines.trunk, vines.chosen, vines.rollouts
         sampled = time.perf_counter()
 
         age = ages(trunk, self.sampler.simulator.horizon)
-        batch = self._estimate(rollouts, normaliser, arrays["baseline"], age[chosen], theta)
+        batch = self._estimate(
+            rollouts, normaliser, coefficients=arrays["baseline"], age=age[chosen], theta=theta
+        )
         surrogate = VineSurrogate(
             self.sampler.policy,
             theta.to(self.device),
-            batch.to(self.device),
-            self.sampler.workers,
+            batch=batch.to(self.device),
+            workers=self.sampler.workers,
         )
         result = self.update.step(surrogate, stream(self.seed, iteration, "fisher"))
         moved = normaliser.updated(trunk.observations) if self.normalise else normaliser
         new_arrays = {
             "theta": result.theta.cpu().numpy(),
-            "baseline": self._fit(trunk, normaliser, moved, arrays["baseline"], iteration),
+            "baseline": self._fit(
+                trunk, normaliser, moved=moved, coefficients=arrays["baseline"], iteration=iteration
+            ),
             "expected_length": np.array(trunk.lengths.mean()),
             "expected_rollout": np.array(rollouts.lengths.mean()),
             **moved.arrays(),
@@ -107,7 +111,7 @@ class Vine:
         return new_arrays, row
 
     def _grown(
-        self, arrays: Arrays, normaliser: Normaliser, streams: Streams, iteration: int
+        self, arrays: Arrays, normaliser: Normaliser, *, streams: Streams, iteration: int
     ) -> Vines:
         """Sample trunk and branches."""
         expected_length = float(arrays["expected_length"])
@@ -116,7 +120,7 @@ class Vine:
             return self.local.vines(
                 arrays["theta"],
                 normaliser,
-                streams,
+                streams=streams,
                 trunk_steps=self.trunk_steps,
                 expected_length=expected_length,
                 states=max(0, self.steps - self.trunk_steps) / cost,
@@ -124,19 +128,19 @@ class Vine:
         trunk = self.sampler.batch(
             arrays["theta"],
             normaliser,
-            streams,
+            streams=streams,
             steps=self.trunk_steps,
             expected_length=expected_length,
         )
-        chosen = self._rollout_set(trunk, cost, iteration)
+        chosen = self._rollout_set(trunk, cost, iteration=iteration)
         assert trunk.states is not None
         rollouts = self.branches.rollouts(
-            arrays["theta"], normaliser, streams, states=trunk.states[chosen]
+            arrays["theta"], normaliser, streams=streams, states=trunk.states[chosen]
         )
         return Vines(trunk, chosen, rollouts)
 
     def _rollout_set(
-        self, trunk: Trajectories, cost: float, iteration: int
+        self, trunk: Trajectories, cost: float, *, iteration: int
     ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Choose trunk rows uniformly, as many as the rest of the budget will branch from."""
         affordable = int(max(0, self.steps - len(trunk.rewards)) / cost)
@@ -148,6 +152,7 @@ class Vine:
         self,
         rollouts: Rollouts,
         normaliser: Normaliser,
+        *,
         coefficients: Floats,
         age: Floats,
         theta: torch.Tensor,
@@ -160,12 +165,12 @@ class Vine:
         horizon = self.sampler.simulator.horizon
         final = rollouts.final_observations.reshape(count * branches, -1)
         final_age = np.minimum(age[:, None] + rollouts.lengths / horizon, 1.0).ravel()
-        values = self.baseline.predict(coefficients, normaliser(final), final_age)
+        values = self.baseline.predict(coefficients, normaliser(final), age=final_age)
         q_values = rollouts.q_values + rollouts.tail_weights * values.reshape(count, branches)
         differences = q_values - q_values.mean(axis=1, keepdims=True)
         spread = differences.std()
         observations = torch.from_numpy(
-            normalised(normaliser, rollouts.observations, self.sampler.workers)
+            normalised(normaliser, rollouts.observations, workers=self.sampler.workers)
         )
         actions = torch.from_numpy(rollouts.actions)
         if self.branches.proposal == "policy":
@@ -186,6 +191,7 @@ class Vine:
         self,
         trunk: Trajectories,
         normaliser: Normaliser,
+        *,
         moved: Normaliser,
         coefficients: Floats,
         iteration: int,
@@ -196,7 +202,7 @@ class Vine:
         """
         horizon = self.sampler.simulator.horizon
         final_values = self.baseline.predict(
-            coefficients, normaliser(trunk.final_observations), trunk.lengths / horizon
+            coefficients, normaliser(trunk.final_observations), age=trunk.lengths / horizon
         )
         tails = np.where(trunk.terminated, 0.0, final_values)
         returns = discounted_sums(
@@ -204,8 +210,8 @@ class Vine:
         )
         return self.baseline.fit(
             coefficients,
-            normalised(moved, trunk.observations, self.sampler.workers),
-            ages(trunk, horizon),
-            returns,
-            stream(self.seed, iteration, "fit"),
+            normalised(moved, trunk.observations, workers=self.sampler.workers),
+            age=ages(trunk, horizon),
+            returns=returns,
+            rng=stream(self.seed, iteration, "fit"),
         )

@@ -79,7 +79,7 @@ def _pieces(trajectories: Trajectories) -> tuple[NDArray[np.int64], NDArray[np.i
 class Replayer:
     """Replays calls on a fixed number of threads, with all that they need made beforehand."""
 
-    def __init__(self, simulator: Locomotion, calls: list[Replay], threads: int) -> None:
+    def __init__(self, simulator: Locomotion, calls: list[Replay], *, threads: int) -> None:
         """Prepare to replay `calls` of `simulator` on `threads` threads."""
         self.simulator, self.calls = simulator, calls
         self._pool = ThreadPoolExecutor(threads)

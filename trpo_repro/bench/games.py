@@ -47,7 +47,7 @@ def single_path(setup: Setup) -> list[Measurement]:
         against(
             f"{what}, {GAME} {short(steps)}",
             figures[what],
-            figures["ceiling"],
+            references=figures["ceiling"],
             target=target,
             note=note,
         )
@@ -70,7 +70,7 @@ def vine(setup: Setup) -> list[Measurement]:
     figures = in_turn(actions, setup.rounds)
     note = f"against {available_cores()} processes with random actions"
     name = f"sampling, vine, {GAME} {short(steps)}"
-    return [against(name, figures["vine"], figures["random"], target=VINE, note=note)]
+    return [against(name, figures["vine"], references=figures["random"], target=VINE, note=note)]
 
 
 def _vector_environment(steps: int) -> Callable[[], float]:

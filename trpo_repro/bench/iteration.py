@@ -43,7 +43,7 @@ class Iteration:
         return self.wall_s - self.sampling_s
 
 
-def iterations(overrides: Sequence[str], ranks: int, count: int) -> list[Iteration]:
+def iterations(overrides: Sequence[str], ranks: int, *, count: int) -> list[Iteration]:
     """Return `count` iterations of a run on `ranks` processes; the first of all is left out."""
     words = ["-m", "trpo_repro.cli.timed", str(count), *overrides]
     with socket.socket() as free:
@@ -65,7 +65,7 @@ def iterations(overrides: Sequence[str], ranks: int, count: int) -> list[Iterati
     return [Iteration(**fields) for fields in json.loads(said[0])]
 
 
-def take(config: RunConfig, ranks: Ranks, count: int) -> list[Iteration]:
+def take(config: RunConfig, ranks: Ranks, *, count: int) -> list[Iteration]:
     """Take `count` iterations after a first one, as one of the ranks; return what they took."""
     algorithm = build_algorithm(config, ranks)
     found = []

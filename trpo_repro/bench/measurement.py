@@ -76,8 +76,8 @@ def seconds(action: Callable[[], object]) -> Callable[[], float]:
 def against(
     name: str,
     values: Sequence[float],
-    references: Sequence[float],
     *,
+    references: Sequence[float],
     target: float,
     note: str,
     unit: str = "steps/s",

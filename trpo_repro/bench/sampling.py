@@ -54,7 +54,7 @@ class Setup:
 
 
 def sampling(
-    setup: Setup, task: str, steps: int, targets: Mapping[str, float]
+    setup: Setup, task: str, *, steps: int, targets: Mapping[str, float]
 ) -> list[Measurement]:
     """Measure sampling, the policy's calls included, and whole iterations if they have a target.
 
@@ -70,7 +70,7 @@ def sampling(
     algorithm = build_algorithm(setup.compose([f"task={task}", f"steps_per_iter={steps}"]))
     assert isinstance(algorithm, SinglePath)
     rows = []
-    for policy, arrays in policies(algorithm, setup.results, task):
+    for policy, arrays in policies(algorithm, setup.results, task=task):
         replayer, arrays = recorded(algorithm, arrays)
         with closing(replayer), tempfile.TemporaryDirectory() as folder:
             actions = {
@@ -83,7 +83,11 @@ def sampling(
         note = f"episodes of {float(arrays['expected_length']):.0f} steps"
         for what, target in targets.items():
             name = f"{what}, {task} {short(steps)}, {policy}"
-            rows.append(against(name, figures[what], figures["ceiling"], target=target, note=note))
+            rows.append(
+                against(
+                    name, figures[what], references=figures["ceiling"], target=target, note=note
+                )
+            )
     return rows
 
 
@@ -92,7 +96,7 @@ def other_algorithms(setup: Setup) -> list[Measurement]:
     steps = f"steps_per_iter={setup.paper_steps}"
     reference = build_algorithm(setup.compose(["task=hopper", steps]))
     assert isinstance(reference, SinglePath)
-    policy, arrays = list(policies(reference, setup.results, "hopper"))[-1]
+    policy, arrays = list(policies(reference, setup.results, task="hopper"))[-1]
     replayer, arrays = recorded(reference, arrays)
     actions: dict[str, Callable[[], float]] = {"ceiling": replayer.speed}
     for algo in ("vine", "cem", "cma"):
@@ -107,7 +111,7 @@ def other_algorithms(setup: Setup) -> list[Measurement]:
         against(
             f"sampling, {algo}, hopper {short(setup.paper_steps)}, {policy}",
             figures[algo],
-            figures["ceiling"],
+            references=figures["ceiling"],
             target=0.85,
             note="by its rows' sampling_s",
         )
@@ -115,7 +119,7 @@ def other_algorithms(setup: Setup) -> list[Measurement]:
     ]
 
 
-def policies(algorithm: Algorithm, results: Path, task: str) -> Iterator[tuple[str, Arrays]]:
+def policies(algorithm: Algorithm, results: Path, *, task: str) -> Iterator[tuple[str, Arrays]]:
     """Yield the arrays to begin with: those of an untrained policy, and of a stored one."""
     arrays = algorithm.initial()
     yield "untrained", arrays
@@ -134,11 +138,11 @@ def recorded(algorithm: SinglePath, arrays: Arrays) -> tuple[Replayer, Arrays]:
     trajectories = sampler.batch(
         arrays["theta"],
         Normaliser.from_arrays(arrays),
-        iteration_streams(0, 0),
+        streams=iteration_streams(0, 0),
         steps=algorithm.steps,
         expected_length=float(arrays["expected_length"]) or simulator.horizon / 2,
     )
-    replayer = Replayer(simulator, replays(simulator, trajectories), available_cores())
+    replayer = Replayer(simulator, replays(simulator, trajectories), threads=available_cores())
     length = np.array(trajectories.lengths.mean())
     return replayer, {**arrays, "expected_length": length}
 
@@ -159,7 +163,7 @@ class Sampling:
         trajectories = self.algorithm.sampler.batch(
             self.arrays["theta"],
             normaliser,
-            iteration_streams(1, self.number),
+            streams=iteration_streams(1, self.number),
             steps=self.algorithm.steps,
             expected_length=float(self.arrays["expected_length"]),
         )
@@ -180,7 +184,9 @@ class Iterations:
         cut_back(path, 0)
         with closing(ProgressFile(path)) as progress:
             began = time.perf_counter()
-            row, state = next(train(self.algorithm, Checkpoint(0, 0, 0.0, self.arrays), 1))
+            row, state = next(
+                train(self.algorithm, Checkpoint(0, 0, 0.0, self.arrays), iterations=1)
+            )
             progress.append(row)
             progress.sync()
             save_checkpoint(self.folder, state, identity="bench")

@@ -72,7 +72,7 @@ def against_sb3(compose: Compose, batch: int) -> list[Measurement]:
         against(
             f"{name} / SB3-contrib, {short(batch)}",
             figures[name],
-            figures["theirs"],
+            references=figures["theirs"],
             target=target,
             note=note,
         )
@@ -114,7 +114,7 @@ def _theirs(batch: int) -> Iterator[tuple[int, Callable[[], float]]]:
 def _ours(compose: Compose, *overrides: str, batch: int) -> Callable[[], float]:
     """Return what takes the next iteration of our training and returns its speed."""
     algorithm = build_algorithm(compose([*overrides, f"steps_per_iter={batch}"]))
-    iterations = train(algorithm, Checkpoint(0, 0, 0.0, algorithm.initial()), ROUNDS + 1)
+    iterations = train(algorithm, Checkpoint(0, 0, 0.0, algorithm.initial()), iterations=ROUNDS + 1)
     done = 0
 
     def speed() -> float:

@@ -105,10 +105,10 @@ class Cost:
         return f"{self.on_two if ranks == 2 else self.seconds(ranks):.3g} {'m' if known else 'e'}"
 
 
-def measured(kind: Kind, steps: int, rounds: int) -> Cost:
+def measured(kind: Kind, steps: int, *, rounds: int) -> Cost:
     """Measure a kind of run on one rank and on two, in iterations of `steps`, in proportion."""
     words = kind.in_iterations_of(steps)
-    one, two = (_median(iterations(words, ranks, rounds)) for ranks in (1, 2))
+    one, two = (_median(iterations(words, ranks, count=rounds)) for ranks in (1, 2))
     factor = kind.steps / one.steps
     # U + O on one rank, U/2 + O on two, what is exchanged and waited for apart.
     update_on_two = two.update_s - two.exchanging_s - two.waiting_s
@@ -130,9 +130,12 @@ def _median(taken: Sequence[Iteration]) -> Iteration:
     return sorted(taken, key=lambda i: i.wall_s)[(len(taken) - 1) // 2]
 
 
-def campaign_hours(runs: Mapping[Kind, int], costs: Mapping[Kind, Cost], cores: int) -> _Plan:
+def campaign_hours(runs: Mapping[Kind, int], costs: Mapping[Kind, Cost], *, cores: int) -> _Plan:
     """Return the shortest of the plans that give every run the same number of ranks."""
-    return min((_plan(runs, costs, cores, r) for r in RANKS if r <= cores), key=lambda p: p.hours)
+    return min(
+        (_plan(runs, costs, cores=cores, ranks=r) for r in RANKS if r <= cores),
+        key=lambda p: p.hours,
+    )
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class _Plan:
     limit: str
 
 
-def _plan(runs: Mapping[Kind, int], costs: Mapping[Kind, Cost], cores: int, ranks: int) -> _Plan:
+def _plan(runs: Mapping[Kind, int], costs: Mapping[Kind, Cost], *, cores: int, ranks: int) -> _Plan:
     longest, work, slowest = 0.0, 0.0, ""
     for kind, count in runs.items():
         used = min(ranks, kind.groups)
@@ -195,7 +198,7 @@ def report(
     lines += ["| what | runs | " + " | ".join(f"{c:,} cores" for c in CORES) + " |"]
     lines += ["| --- | --- |" + " --- |" * len(CORES)]
     for name, runs in figures.items():
-        plans = [campaign_hours(runs, costs, cores) for cores in CORES]
+        plans = [campaign_hours(runs, costs, cores=cores) for cores in CORES]
         cells = [f"{p.hours:.3g} h; {p.ranks} a run; limit: {p.limit}" for p in plans]
         lines.append(f"| {name} | {sum(runs.values())} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

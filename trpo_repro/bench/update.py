@@ -32,8 +32,12 @@ def products_against_gradient(rows: int, rounds: int) -> list[Measurement]:
     other = f"products, empirical / analytic, {short(rows)}"
     analytic, empirical, reference = times["analytic"], times["empirical"], times["gradient"]
     return [
-        against(name, analytic, reference, target=1.2, note=note, unit="s", at_most=True),
-        against(other, empirical, analytic, target=1.1, note=note, unit="s", at_most=True),
+        against(
+            name, analytic, references=reference, target=1.2, note=note, unit="s", at_most=True
+        ),
+        against(
+            other, empirical, references=analytic, target=1.1, note=note, unit="s", at_most=True
+        ),
     ]
 
 
@@ -43,14 +47,14 @@ def on_noise(rows: int, workers: Workers) -> tuple[SinglePathSurrogate, Tensor]:
     theta = policy.initial_parameters(np.random.default_rng(0))
     torch.manual_seed(0)
     batch = Batch(torch.randn(rows, 11), torch.randn(rows, 3), torch.randn(rows))
-    surrogate = SinglePathSurrogate(policy, theta, batch, workers)
+    surrogate = SinglePathSurrogate(policy, theta, batch=batch, workers=workers)
     return surrogate, torch.randn(policy.parameter_count).double()
 
 
 def gradient(surrogate: SinglePathSurrogate) -> Tensor:
     """Return the gradient of the whole batch, computed anew."""
     s = surrogate
-    return SinglePathSurrogate(s.policy, s.theta_old, s.batch, s.workers).gradient
+    return SinglePathSurrogate(s.policy, s.theta_old, batch=s.batch, workers=s.workers).gradient
 
 
 def ten_products(

@@ -18,7 +18,7 @@ SCALE = "bench"
 """These are run at no other."""
 
 
-def write_pictures(results: Path, output: Path, scales: Sequence[str]) -> list[str]:
+def write_pictures(results: Path, output: Path, *, scales: Sequence[str]) -> list[str]:
     """Draw each ablation that is stored, and the natural gradient without a baseline.
 
     Returns:
@@ -31,16 +31,16 @@ def write_pictures(results: Path, output: Path, scales: Sequence[str]) -> list[s
     with our_style():
         for name, picture in ablation_figure.draw(ablations(chosen, varied.runs)).items():
             about = {"scale": SCALE, "runs": f"{FOLDER}/runs"}
-            contents.append(files(f"ablation_{name}", picture, about))
+            contents.append(files(f"ablation_{name}", picture, about=about))
         if raw.runs and (drawn := baseline_figure.draw(chosen, raw.runs)):
             about = {"scale": SCALE, "runs": f"{baseline_figure.FOLDER}/runs"}
-            contents.append(files("baseline", drawn, about))
+            contents.append(files("baseline", drawn, about=about))
     for content in contents:
         write_files(output, content)
     return varied.complaints + raw.complaints
 
 
-def write_tables(results: Path, output: Path, scales: Sequence[str]) -> list[str]:
+def write_tables(results: Path, output: Path, *, scales: Sequence[str]) -> list[str]:
     """Write one table of all ablations, and Gymnasium's robots beside the published.
 
     Returns:

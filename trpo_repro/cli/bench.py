@@ -99,14 +99,14 @@ def plan(setup: Setup) -> Plan:
         "start": partial(start_up, rounds),
         "memory": partial(memory, large),
         "products": partial(products_against_gradient, large, rounds + 2),
-        "bench-swimmer": partial(sampling, setup, "swimmer", small, SAMPLING),
-        "bench-hopper": partial(sampling, setup, "hopper", small, SAMPLING),
-        "bench-walker": partial(sampling, setup, "walker", small, SAMPLING),
-        "paper-hopper": partial(sampling, setup, "hopper", large, PAPER),
-        "paper-walker": partial(sampling, setup, "walker", large, PAPER),
+        "bench-swimmer": partial(sampling, setup, "swimmer", steps=small, targets=SAMPLING),
+        "bench-hopper": partial(sampling, setup, "hopper", steps=small, targets=SAMPLING),
+        "bench-walker": partial(sampling, setup, "walker", steps=small, targets=SAMPLING),
+        "paper-hopper": partial(sampling, setup, "hopper", steps=large, targets=PAPER),
+        "paper-walker": partial(sampling, setup, "walker", steps=large, targets=PAPER),
         "algorithms": partial(other_algorithms, setup),
-        "ranks-bench": partial(ranks_against_threads, "hopper", small, rounds),
-        "ranks-paper": partial(ranks_against_threads, "hopper", large, rounds),
+        "ranks-bench": partial(ranks_against_threads, "hopper", small, rounds=rounds),
+        "ranks-paper": partial(ranks_against_threads, "hopper", large, rounds=rounds),
         "single-games": partial(games.single_path, setup),
         "vine-games": partial(games.vine, setup),
         "sb3": partial(sb3.against_sb3, run_config, setup.rival_steps),
@@ -129,7 +129,7 @@ def scaling_table(path: Path, *, quick: bool) -> int:
     for kind in {kind: None for runs in figures.values() for kind in runs}:
         with Console(stderr=True, highlight=False).status(f"measuring {kind.label}"):
             largest = QUICK_STEPS if quick else max(kind.steps // 10, WHOLE_STEPS)
-            costs[kind] = measured(kind, min(kind.steps, largest), 1 if quick else 2)
+            costs[kind] = measured(kind, min(kind.steps, largest), rounds=1 if quick else 2)
     where = machine()
     tenth = f"a tenth of these steps, of {WHOLE_STEPS:,} at least"
     size = f"{QUICK_STEPS:,} steps" if quick else tenth

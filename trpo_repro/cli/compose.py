@@ -139,7 +139,7 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     base = _compose([o.input_line or "" for o in chosen])
     known = {k for k in leaves(base) if not k.startswith("task.sizes.")} | set(choices)
     for override in parsed:
-        _check_key(override, base, known)
+        _check_key(override, base, known=known)
     composed = _compose([o.input_line or "" for o in parsed])
     try:
         _check_scale(composed)
@@ -153,7 +153,7 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     return config
 
 
-def _check_key(override: Override, base: DictConfig, known: set[str]) -> None:
+def _check_key(override: Override, base: DictConfig, *, known: set[str]) -> None:
     """Refuse a key that the chosen task and algorithm do not have, naming its neighbour."""
     key = override.key_or_group
     if key in known:

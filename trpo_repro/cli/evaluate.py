@@ -28,7 +28,8 @@ def main(options: argparse.Namespace) -> int:
     greedy = options.greedy or getattr(config.algo, "play", "") == "mean"
     both = isinstance(config.task, AtariTask) and not greedy
     contents = [
-        _evaluated(folder, config, options, g) for g in ([False, True] if both else [greedy])
+        _evaluated(folder, config, options=options, greedy=g)
+        for g in ([False, True] if both else [greedy])
     ]
     if options.json:  # a game's two ways of playing are a list
         print(json.dumps(contents if both else contents[0], indent=2))
@@ -36,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _evaluated(
-    folder: RunFolder, config: RunConfig, options: argparse.Namespace, greedy: bool
+    folder: RunFolder, config: RunConfig, *, options: argparse.Namespace, greedy: bool
 ) -> dict[str, Any]:
     """Play one way what is not stored, print unless JSON is wanted, write; return it all."""
     actions = "greedy" if greedy else "stochastic"
@@ -52,11 +53,15 @@ def _evaluated(
     episodes = {"seed": options.seed, "episodes": options.episodes}
     record = stored(path, whose)
     known = episodes.items() <= record.items()
-    content = record if known else {**whose, **episodes, **_played(folder, config, options, greedy)}
+    content = (
+        record
+        if known
+        else {**whose, **episodes, **_played(folder, config, options=options, greedy=greedy)}
+    )
     if not options.json:
         print(table(content))
     told = f"already stored: {path}"
-    if not known and (told := why_not_written(path, record, episodes)) == "":
+    if not known and (told := why_not_written(path, record, episodes=episodes)) == "":
         write_json(path, content)
         told = f"written: {path}"
     if not options.json:
@@ -73,7 +78,7 @@ def stored(path: Path, whose: dict[str, Any]) -> dict[str, Any]:
     return content if whose.items() <= content.items() else {}
 
 
-def why_not_written(path: Path, record: dict[str, Any], episodes: dict[str, int]) -> str:
+def why_not_written(path: Path, record: dict[str, Any], *, episodes: dict[str, int]) -> str:
     """Return why `record` is not replaced: a look at a few episodes must not cost the many."""
     before = record.get("episodes")
     if not isinstance(before, int):
@@ -84,7 +89,7 @@ def why_not_written(path: Path, record: dict[str, Any], episodes: dict[str, int]
 
 
 def _played(
-    folder: RunFolder, config: RunConfig, options: argparse.Namespace, greedy: bool
+    folder: RunFolder, config: RunConfig, *, options: argparse.Namespace, greedy: bool
 ) -> dict[str, Any]:
     """Play one way; return what it came to."""
     if sys.stderr.isatty():  # a spinner would be a thread, and games are played by forks

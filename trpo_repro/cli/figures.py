@@ -32,10 +32,12 @@ def main(options: argparse.Namespace) -> int:
     with our_style():
         for scale, found in at_scales.items():
             if any(run.complete and not is_game(run) for run in found.runs):
-                contents += _figure4(found, results, scale, complaints)
+                contents += _figure4(found, results, scale=scale, complaints=complaints)
                 losses += lacking(_of_robots(found))
             for protocol in PROTOCOLS:
-                contents += _figure5(found, results, scale, protocol, complaints)
+                contents += _figure5(
+                    found, results, scale=scale, protocol=protocol, complaints=complaints
+                )
                 losses += lacking(figure5.of_protocol(found.runs, protocol))
     losses += stored_files.complaints(results, [RANDOM_GAMES])
     warn(losses := list(dict.fromkeys(losses)))
@@ -44,13 +46,13 @@ def main(options: argparse.Namespace) -> int:
         raise ConfigError("no stored run is complete", fix="see trpo-repro status")
     for content in contents:
         write_files(output, content)
-    warn(others := write_pictures(results, output, scales))
+    warn(others := write_pictures(results, output, scales=scales))
     refuse_if_strict(options.strict, losses + others)
     return 0
 
 
 def _figure4(
-    found: Collection, results: Path, scale: str, complaints: list[str]
+    found: Collection, results: Path, *, scale: str, complaints: list[str]
 ) -> Iterator[dict[str, bytes]]:
     """Yield the files of the pictures of continuous tasks; add to `complaints`."""
     chosen = _of_robots(found)
@@ -63,7 +65,7 @@ def _figure4(
         pictures[f"stepsizes{suffix(scale)}"] = sweep
     elif scale == SCALES[0]:
         complaints.append("no stepsizes were swept: no picture of them")
-    yield from _drawn(pictures, about, complaints)
+    yield from _drawn(pictures, about, complaints=complaints)
 
 
 def _of_robots(found: Collection) -> dict[str, list[Choice]]:
@@ -74,6 +76,7 @@ def _of_robots(found: Collection) -> dict[str, list[Choice]]:
 def _figure5(
     found: Collection,
     results: Path,
+    *,
     scale: str,
     protocol: str,
     complaints: list[str],
@@ -90,13 +93,13 @@ def _figure5(
         )
         for name in figure5.AXES
     }
-    yield from _drawn(pictures, {**about, "protocol": protocol}, complaints)
+    yield from _drawn(pictures, {**about, "protocol": protocol}, complaints=complaints)
 
 
 def _drawn(
-    pictures: dict[str, Picture], about: dict[str, Any], complaints: list[str]
+    pictures: dict[str, Picture], about: dict[str, Any], *, complaints: list[str]
 ) -> Iterator[dict[str, bytes]]:
     """Yield the files of each picture; add to `complaints`."""
     for name, picture in pictures.items():
         complaints += picture.complaints
-        yield files(name, picture, about)
+        yield files(name, picture, about=about)

@@ -70,7 +70,7 @@ class Ended:
         return ": ".join(filter(None, [how, self.said.strip()[-300:]]))
 
 
-def launch(runs: Sequence[SweepRun], job: Job, hydra_overrides: Sequence[str]) -> list[Ended]:
+def launch(runs: Sequence[SweepRun], job: Job, *, hydra_overrides: Sequence[str]) -> list[Ended]:
     """Run each of `runs` by the launcher that `hydra_overrides` choose; return how each ended.
 
     Args:
@@ -93,7 +93,7 @@ def launch(runs: Sequence[SweepRun], job: Job, hydra_overrides: Sequence[str]) -
     job = replace(job, conf=str(conf), stop=str(stop), folders=folders)
     try:
         with announce_on_signals(stop.touch):
-            ended = _launch([run.overrides for run in runs], job, hydra_overrides)
+            ended = _launch([run.overrides for run in runs], job, hydra_overrides=hydra_overrides)
     finally:
         stop.unlink(missing_ok=True)
     return [
@@ -104,7 +104,9 @@ def launch(runs: Sequence[SweepRun], job: Job, hydra_overrides: Sequence[str]) -
     ]
 
 
-def _launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[str]) -> list[Ended]:
+def _launch(
+    jobs: Sequence[Sequence[str]], job: Job, *, hydra_overrides: Sequence[str]
+) -> list[Ended]:
     """Let Hydra's launcher call `job` for each of `jobs`."""
     search_path = create_config_search_path(str(config_folder()))
     engine = Hydra.create_main_hydra2(task_name="trpo-repro", config_search_path=search_path)
@@ -126,7 +128,7 @@ def _launch(jobs: Sequence[Sequence[str]], job: Job, hydra_overrides: Sequence[s
         if plugin.startswith("hydra_plugins.hydra_submitit_launcher"):
             from trpo_repro.cli import submitit_jobs  # only where it is installed
 
-            return submitit_jobs.launch(launcher, jobs, lambda how: Ended(1, how))
+            return submitit_jobs.launch(launcher, jobs, lost=lambda how: Ended(1, how))
         joblib = plugin.startswith("hydra_plugins.hydra_joblib_launcher")
         with guarded() if joblib else nullcontext():
             returns = launcher.launch([list(line) for line in jobs], initial_job_idx=0)

@@ -44,19 +44,19 @@ def _show_choices(console: Console) -> None:
     tasks = _table("task=", "what it is", *NUMBERS)
     for name in TASK_CONFIGS:
         tasks.add_row(name, headline("task", name), *_task_sizes(name))
-    _say(console, "Tasks, their sizes, and the paper's number of parameters (Table 2)", tasks)
+    _say(console, "Tasks, their sizes, and the paper's number of parameters (Table 2)", table=tasks)
     algorithms = _table("algo=", "what it is", "tasks")
     for name, possible in ALGORITHM_TASKS.items():
         everywhere = set(possible) >= set(TASK_CONFIGS)
         where = "all" if everywhere else ", ".join(possible)
         algorithms.add_row(name, headline("algo", name), where)
-    _say(console, "Algorithms, and the tasks that they run on", algorithms)
+    _say(console, "Algorithms, and the tasks that they run on", table=algorithms)
     scales = {name: _scales(name) for name in TASK_CONFIGS}
     columns = list(dict.fromkeys(itertools.chain(*scales.values())))
     sizes = _table("task=", *(f"scale={column}" for column in columns))
     for name, own in scales.items():
         sizes.add_row(name, *(own.get(column, "-") for column in columns))
-    _say(console, "Scales: simulated steps an iteration × iterations", sizes)
+    _say(console, "Scales: simulated steps an iteration × iterations", table=sizes)
     print(
         f"Defaults: task={default.task.name} algo={default.algo.name} scale={default.scale}.\n"
         "Every setting of a run: trpo-repro list task=hopper algo=single_path"
@@ -67,12 +67,12 @@ def _task_sizes(name: str) -> list[str]:
     """Return observation, action, horizon, parameters and the paper's parameters as cells."""
     config = run_config([f"task={name}"])
     simulator = make_task(config.task.name, **simulator_settings(config.task))
-    ours = parameter_count(config, simulator.observation_size, simulator.actions)
+    ours = parameter_count(config, simulator.observation_size, actions=simulator.actions)
     numbers = [simulator.observation_size, simulator.actions.dimension, simulator.horizon, ours]
     return [*map(str, numbers), str(PAPER_PARAMETERS.get(name, "-"))]
 
 
-def parameter_count(config: RunConfig, observation_size: int, actions: ActionSpace) -> int:
+def parameter_count(config: RunConfig, observation_size: int, *, actions: ActionSpace) -> int:
     """Return the policy's number of parameters, without waiting for torch to be imported."""
     outputs = actions.dimension if actions.kind == "continuous" else sum(actions.sizes)
     if isinstance(config.policy, PixelPolicyConfig):
@@ -98,7 +98,7 @@ def layout(policy: PixelPolicyConfig, actions: ActionSpace) -> Iterator[tuple[st
             yield f"{image}: {shape[0]} filters of {kernel} × {kernel}, stride {stride}", size
 
 
-def _show_layout(console: Console, config: RunConfig, policy: PixelPolicyConfig) -> None:
+def _show_layout(console: Console, config: RunConfig, *, policy: PixelPolicyConfig) -> None:
     """Print the convolutional network, layer by layer."""
     simulator = make_task(config.task.name, **simulator_settings(config.task))
     table = _table("layer", "params")
@@ -106,7 +106,7 @@ def _show_layout(console: Console, config: RunConfig, policy: PixelPolicyConfig)
     for name, size in layers:
         table.add_row(name, f"{size:,}")
     table.add_row("together", f"{sum(size for _, size in layers):,}")
-    _say(console, "Policy network (Fig. 3), rectifiers between its layers", table)
+    _say(console, "Policy network (Fig. 3), rectifiers between its layers", table=table)
 
 
 def _scales(task: str) -> dict[str, str]:
@@ -128,9 +128,9 @@ def _show_settings(console: Console, config: RunConfig) -> None:
             table.add_row()
         previous = group
         table.add_row(f"{key}={value}", said.get(key, ""))
-    _say(console, f"trpo-repro run task={config.task.name} algo={config.algo.name} …", table)
+    _say(console, f"trpo-repro run task={config.task.name} algo={config.algo.name} …", table=table)
     if isinstance(config.policy, PixelPolicyConfig):
-        _show_layout(console, config, config.policy)
+        _show_layout(console, config, policy=config.policy)
     print(f"Stored in {RunFolder.of(config).path}")
 
 
@@ -159,7 +159,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _say(console: Console, title: str, table: Table) -> None:
+def _say(console: Console, title: str, *, table: Table) -> None:
     """Print `table` below its title, without the blanks that would fill up its lines."""
     with console.capture() as captured:
         console.print(title, style="bold underline")

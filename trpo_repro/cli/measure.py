@@ -64,7 +64,7 @@ def _standing() -> list[Row]:
     for task in POSES:
         simulator = build_sampler(run_config([f"task={task}"])).simulator
         assert isinstance(simulator, Locomotion)
-        rows.append(standing(task, simulator, EPISODES))
+        rows.append(standing(task, simulator, episodes=EPISODES))
     return rows
 
 
@@ -81,7 +81,7 @@ def _variance(results: Path) -> list[Row]:
         if stored.is_file():
             policies["trained"] = load_policy(stored, sampler)
         for name, arrays in policies.items():
-            rows += variance(f"{task}, {name} policy", sampler, arrays)
+            rows += variance(f"{task}, {name} policy", sampler, arrays=arrays)
     return rows
 
 
@@ -92,4 +92,6 @@ def _parameters() -> list[Row]:
         name: build_sampler(run_config([f"task={task}"])).policy.parameter_count
         for name, task in tasks.items()
     }
-    return [exact_row("parameters", name, count, "1 network") for name, count in counts.items()]
+    return [
+        exact_row("parameters", name, value=count, n="1 network") for name, count in counts.items()
+    ]

@@ -17,7 +17,7 @@ def run_all(overrides: Sequence[str], *, restart: bool) -> int:
     hydra, runs = hydras_own(overrides), sweep_runs(overrides)
     say(f"{len(runs)} runs")
     job = Job(extra=("--restart",) if restart else ())
-    ended = launch(runs, job, hydra)
+    ended = launch(runs, job, hydra_overrides=hydra)
     failed = [run.overrides for run, end in zip(runs, ended, strict=True) if end.code != 0]
     say(f"{len(ended) - len(failed)} of {len(ended)} runs complete")
     for line in failed:

@@ -39,14 +39,14 @@ def main(options: argparse.Namespace) -> int:
             raise ConfigError(f"task={config.task.name} is not one of the games")
     print(f"{'':<16}{'mean':>9}  {'95% interval':<20}{'Table 1':>9}")
     for config in configs:
-        print(_line(_content(config, options.episodes, options.seed)), flush=True)
+        print(_line(_content(config, options.episodes, seed=options.seed)), flush=True)
     return 0
 
 
-def _content(config: RunConfig, episodes: int, seed: int) -> dict[str, Any]:
+def _content(config: RunConfig, episodes: int, *, seed: int) -> dict[str, Any]:
     """Return what is stored of a game played alike; else play it and write that."""
     assert isinstance(config.task, AtariTask)
-    path = random_path(Path(config.results_dir), config.task.protocol, config.task.name)
+    path = random_path(Path(config.results_dir), config.task.protocol, game=config.task.name)
     what = {
         "task": config.task.name,
         "protocol": config.task.protocol,
@@ -69,7 +69,7 @@ def _content(config: RunConfig, episodes: int, seed: int) -> dict[str, Any]:
         "git_commit": git_commit(),
         "cpu": cpu_model(),
     }
-    if told := why_not_written(path, record, asked):
+    if told := why_not_written(path, record, episodes=asked):
         print(told, file=sys.stderr)
     else:
         write_json(path, content)

@@ -56,7 +56,7 @@ class LineReporter:
         self._last = -float("inf")
         self._total = 0
 
-    def start(self, folder: RunFolder, done: int, total: int) -> None:
+    def start(self, folder: RunFolder, done: int, *, total: int) -> None:
         """Say where the run writes and where it begins."""
         self._total = total
         say(f"run: {folder.path}")
@@ -89,7 +89,7 @@ class LineReporter:
 class Silent:
     """Says nothing: for the processes of a run that another one speaks for."""
 
-    def start(self, folder: RunFolder, done: int, total: int) -> None:
+    def start(self, folder: RunFolder, done: int, *, total: int) -> None:
         """Say nothing."""
 
     def row(self, row: Row) -> None:
@@ -127,7 +127,7 @@ class BarReporter:
             expand=True,
         )
 
-    def start(self, folder: RunFolder, done: int, total: int) -> None:
+    def start(self, folder: RunFolder, done: int, *, total: int) -> None:
         """Show the bar."""
         self.note(f"run: {folder.path}")
         self._task = self._bar.add_task(

@@ -20,7 +20,7 @@ COMMON = frozenset(BaseQueueConf.__dataclass_fields__)
 
 
 def launch(
-    launcher: BaseSubmititLauncher, jobs: Sequence[Sequence[str]], lost: Callable[[str], Any]
+    launcher: BaseSubmititLauncher, jobs: Sequence[Sequence[str]], *, lost: Callable[[str], Any]
 ) -> list[Any]:
     """Submit `jobs` as one array; return what each returned, or what `lost` makes of its loss."""
     executor = _executor(launcher._EXECUTOR, dict(launcher.params))

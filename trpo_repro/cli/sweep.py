@@ -40,18 +40,18 @@ def main(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(estimate(runs, todo))
         return 0
-    write_manifest(options.name, runs, {}, settings=settings)
+    write_manifest(options.name, runs, ended={}, settings=settings)
     ended: dict[str, Ended] = {}
     try:
         with shown(runs):
             job = Job(quiet=True, patience=60.0 * options.patience)
-            ends = launch(todo, job, hydra) if todo else []
+            ends = launch(todo, job, hydra_overrides=hydra) if todo else []
         ended = {run.label: end for run, end in zip(todo, ends, strict=True) if end.code != 0}
     except StopRequested as stop:
         say(f"to continue: trpo-repro sweep {shlex.join(_again(options))}")
         return stop.exit_code
     finally:
-        write_manifest(options.name, runs, ended, settings=settings)
+        write_manifest(options.name, runs, ended=ended, settings=settings)
     counts = Counter("failed" if run.label in ended else run.state[0] for run in runs)
     print(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
     for run in todo:
@@ -146,7 +146,7 @@ def seconds_per_step(run: SweepRun) -> float | None:
 
 
 def write_manifest(
-    name: str, runs: Sequence[SweepRun], ended: dict[str, Ended], *, settings: str
+    name: str, runs: Sequence[SweepRun], *, ended: dict[str, Ended], settings: str
 ) -> None:
     """Write what the sweep consists of, the hash of its settings, and how each run stands."""
     folder = Path(runs[0].config.results_dir) / "sweeps"

@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
         write_files(output, files(name, table))
     if "table1" in tables:
         print(markdown(tables["table1"]))
-    warn(others := write_tables(results, output, scales))
+    warn(others := write_tables(results, output, scales=scales))
     refuse_if_strict(options.strict, losses + files_lost + others)
     return 0
 
@@ -66,6 +66,6 @@ def _games(runs: list[StoredRun], results: Path) -> tuple[dict[str, Table], list
     for protocol in PROTOCOLS:
         if played_as(runs, protocol) or table1.random_cells(results, protocol):
             name = "table1" if protocol == "trpo2015" else f"table1_{protocol}"
-            tables[name] = table1.table(runs, results, protocol)
-            complaints += table1.missing(runs, results, protocol)
+            tables[name] = table1.table(runs, results, protocol=protocol)
+            complaints += table1.missing(runs, results, protocol=protocol)
     return tables, complaints

@@ -47,7 +47,7 @@ def main(options: argparse.Namespace) -> int:
     with console.status("running Algorithm 1 against the trust region"):
         tables = {"checks": checks(verdicts, source), "steps": steps(race(seed), source)}
     with our_style():
-        contents = picture_files("bound", bound_figure.draw(seed), sidecar)
+        contents = picture_files("bound", bound_figure.draw(seed), about=sidecar)
     for name, table in tables.items():
         contents |= files(name, table)
     failures = violations(verdicts)
@@ -56,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr) if options.json else contextlib.nullcontext():
         write_files(Path(options.output), contents)
     if options.json:
-        print(json.dumps(_as_json(tables, failures, {**about, "seconds": seconds}), indent=2))
+        print(json.dumps(_as_json(tables, failures, about={**about, "seconds": seconds}), indent=2))
     else:
         _show(tables, seconds)
     _raise_if_violated(verdicts, Path(options.output))
@@ -86,7 +86,7 @@ def _show(tables: dict[str, Table], seconds: float) -> None:
 
 
 def _as_json(
-    tables: dict[str, Table], failures: pd.DataFrame, about: dict[str, object]
+    tables: dict[str, Table], failures: pd.DataFrame, *, about: dict[str, object]
 ) -> dict[str, object]:
     """Return everything but the picture as JSON."""
     found = {name: table.numbers for name, table in tables.items()} | {"violations": failures}

@@ -12,6 +12,6 @@ from trpo_repro.ranks import Ranks
 
 if __name__ == "__main__":
     ranks = Ranks.of_environment()
-    found = take(run_config(sys.argv[2:]), ranks, int(sys.argv[1]))
+    found = take(run_config(sys.argv[2:]), ranks, count=int(sys.argv[1]))
     if not ranks.rank:
         print(json.dumps([asdict(iteration) for iteration in found]))

@@ -29,27 +29,35 @@ def products(rows: int, rounds: int) -> list[Row]:
     def one_product() -> Tensor:
         metric = analytic_metric(policy)
         return FisherProduct(
-            policy, theta, observations, metric=metric, damping=0.0, workers=workers
+            policy, theta, observations=observations, metric=metric, damping=0.0, workers=workers
         )(vector)
 
     actions = {
         "gradient": seconds(lambda: gradient(surrogate)),
         "ten": seconds(lambda: ten_products(surrogate, vector)),
         "analytic": seconds(one_product),
-        "twice": seconds(lambda: double_backward(policy, theta, observations, vector)),
+        "twice": seconds(
+            lambda: double_backward(policy, theta, observations=observations, vector=vector)
+        ),
     }
     times = in_turn(actions, rounds, warm_up=True)
-    exact = double_backward(policy, theta.double(), observations.double(), vector)
+    exact = double_backward(
+        policy, theta.double(), observations=observations.double(), vector=vector
+    )
     error = float((one_product() - exact).norm() / exact.norm())
     share = f"{len(observations)} states"
     return [
-        _ratio("products / gradient", f"{rows} states", times["ten"], times["gradient"]),
-        _ratio("JᵀMJ / double backward", share, times["analytic"], times["twice"]),
-        exact_row("relative difference", share, error, "1 vector"),
+        _ratio(
+            "products / gradient", f"{rows} states", values=times["ten"], others=times["gradient"]
+        ),
+        _ratio("JᵀMJ / double backward", share, values=times["analytic"], others=times["twice"]),
+        exact_row("relative difference", share, value=error, n="1 vector"),
     ]
 
 
-def double_backward(policy: Policy, theta: Tensor, observations: Tensor, vector: Tensor) -> Tensor:
+def double_backward(
+    policy: Policy, theta: Tensor, *, observations: Tensor, vector: Tensor
+) -> Tensor:
     """Return the Hessian of the mean KL(old‖θ) times `vector`, by differentiating twice."""
     leaf = theta.clone().requires_grad_()
     with torch.no_grad():
@@ -59,7 +67,7 @@ def double_backward(policy: Policy, theta: Tensor, observations: Tensor, vector:
     return torch.autograd.grad(gradient @ vector.to(theta.dtype), leaf)[0].double()
 
 
-def _ratio(quantity: str, size: str, values: Sequence[float], others: Sequence[float]) -> Row:
+def _ratio(quantity: str, size: str, *, values: Sequence[float], others: Sequence[float]) -> Row:
     """Return the median of the rounds' ratios, with a bootstrap interval over the rounds."""
     ratios = np.array(values) / np.array(others)
     middle = float(np.median(ratios))

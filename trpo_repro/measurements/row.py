@@ -32,13 +32,15 @@ class Row:
     n: str
 
 
-def mean_row(quantity: str, task: str, values: NDArray[Any], unit: str) -> Row:
+def mean_row(quantity: str, task: str, *, values: NDArray[Any], unit: str) -> Row:
     """Return the mean of (n,) `values` with Student's t interval."""
     low, high = mean_interval(values) or (float(values[0]), float(values[0]))
     return Row(quantity, task, float(values.mean()), low, high, f"{len(values)} {unit}")
 
 
-def ratio_row(quantity: str, task: str, above: NDArray[Any], below: NDArray[Any], unit: str) -> Row:
+def ratio_row(
+    quantity: str, task: str, *, above: NDArray[Any], below: NDArray[Any], unit: str
+) -> Row:
     """Return mean(above) / mean(below) of (n,) pairs, with a bootstrap interval over the pairs."""
 
     def ratio(picked: NDArray[Any]) -> NDArray[np.float64]:
@@ -49,6 +51,6 @@ def ratio_row(quantity: str, task: str, above: NDArray[Any], below: NDArray[Any]
     return Row(quantity, task, float(ratio(every)), low, high, f"{len(above)} {unit}")
 
 
-def exact_row(quantity: str, task: str, value: float, n: str) -> Row:
+def exact_row(quantity: str, task: str, *, value: float, n: str) -> Row:
     """Return a number that has no spread."""
     return Row(quantity, task, value, value, value, n)

@@ -18,7 +18,7 @@ GAINS = {"hopper": (1.5, 0.04), "walker": (1.5, 0.04)}
 """Control per rad off the pose, and per rad/s."""
 
 
-def standing(task: str, simulator: Locomotion, episodes: int) -> Row:
+def standing(task: str, simulator: Locomotion, *, episodes: int) -> Row:
     """Return the score of standing still: episodes that begin as all do, and hold a pose.
 
     Those that stay up to the end count; one in a hundred of the walker's falls.
@@ -29,15 +29,17 @@ def standing(task: str, simulator: Locomotion, episodes: int) -> Row:
     for _ in range(simulator.horizon):
         positions, velocities = np.split(states[:, 1 : 1 + model.nq + model.nv], [model.nq], axis=1)
         states, rewards, terminated = simulator.step(
-            states, _torques(task, positions[:, 3:], velocities[:, 3:])
+            states, _torques(task, positions[:, 3:], speeds=velocities[:, 3:])
         )
         total += rewards * up
         up &= ~terminated
-    return mean_row("score", task, total[up] / simulator.horizon, f"of {episodes} stood")
+    return mean_row(
+        "score", task, values=total[up] / simulator.horizon, unit=f"of {episodes} stood"
+    )
 
 
 def _torques(
-    task: str, angles: NDArray[np.float64], speeds: NDArray[np.float64]
+    task: str, angles: NDArray[np.float64], *, speeds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the (n, A) controls that pull the joints towards the pose."""
     stiffness, damping = GAINS[task]

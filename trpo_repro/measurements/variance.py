@@ -6,6 +6,8 @@ them: what then varies is the estimate's own variance.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ TRUNK = 5000  # steps of the trajectories that the states are of
 DISCOUNT = 0.99
 
 
-def variance(name: str, sampler: Sampler, arrays: Arrays) -> list[Row]:
+def variance(name: str, sampler: Sampler, *, arrays: Arrays) -> list[Row]:
     """Return the ratios of variances at one policy.
 
     Args:
@@ -34,26 +36,25 @@ def variance(name: str, sampler: Sampler, arrays: Arrays) -> list[Row]:
     """
     normaliser = Normaliser.from_arrays(arrays)
     trunk = sampler.batch(
-        arrays["theta"], normaliser, Streams(0, (name,)), steps=TRUNK, expected_length=0
+        arrays["theta"], normaliser, streams=Streams(0, (name,)), steps=TRUNK, expected_length=0
     )
     assert trunk.states is not None
     rng = stream(0, name, "states")
     count = min(STATES, len(trunk.rewards))
     states = trunk.states[np.sort(rng.choice(len(trunk.rewards), count, replace=False))]
     act = sampler.policy.actor(arrays["theta"])
-    actions = _first_actions(sampler, act, normaliser, states, rng)
+    actions = _first_actions(sampler, act, normaliser=normaliser, states=states, rng=rng)
+    q_values = partial(
+        _q_values, sampler, act, normaliser=normaliser, states=states, actions=actions, rng=rng
+    )
     own, common = (
-        np.stack(
-            [_q_values(sampler, act, normaliser, states, actions, rng, shared=shared)
-             for _ in range(REPEATS)]
-        )
-        for shared in (False, True)
-    )  # fmt: skip
+        np.stack([q_values(shared=shared) for _ in range(REPEATS)]) for shared in (False, True)
+    )
     single = own.var(axis=0, ddof=1).mean(axis=1)  # (N,) of Q itself
     without, with_it = (_advantages(q).var(axis=0, ddof=1).mean(axis=1) for q in (own, common))
     return [
-        ratio_row("vine / single path", name, with_it, single, "states"),
-        ratio_row("with / without", name, with_it, without, "states"),
+        ratio_row("vine / single path", name, above=with_it, below=single, unit="states"),
+        ratio_row("with / without", name, above=with_it, below=without, unit="states"),
     ]
 
 
@@ -72,7 +73,12 @@ def _advantages(q_values: Floats) -> Floats:
 
 
 def _first_actions(
-    sampler: Sampler, act: Actor, normaliser: Normaliser, states: States, rng: np.random.Generator
+    sampler: Sampler,
+    act: Actor,
+    *,
+    normaliser: Normaliser,
+    states: States,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Return (N·K, A) actions of the policy, those of one state in a row."""
     noise = sampler.policy.distribution.noise(rng, (len(states) * ACTIONS,))
@@ -83,11 +89,11 @@ def _first_actions(
 def _q_values(
     sampler: Sampler,
     act: Actor,
+    *,
     normaliser: Normaliser,
     states: States,
     actions: NDArray[np.float32],
     rng: np.random.Generator,
-    *,
     shared: bool,
 ) -> Floats:
     """Return (N, K) discounted sums of rewards, with noise of their own or `shared` by a state."""

@@ -26,7 +26,9 @@ class CrossEntropy:
     extra_std: float
     noise_generations: int
 
-    def ask(self, mean: Floats, std: Floats, generation: int, rng: np.random.Generator) -> Floats:
+    def ask(
+        self, mean: Floats, std: Floats, *, generation: int, rng: np.random.Generator
+    ) -> Floats:
         """Draw (population, P) samples of generation number `generation` from 0."""
         left = max(0.0, 1.0 - generation / self.noise_generations)
         spread = np.sqrt(std**2 + (self.extra_std * left) ** 2)

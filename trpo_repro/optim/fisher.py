@@ -28,8 +28,8 @@ class FisherProduct:
         self,
         policy: Policy,
         theta: Tensor,
-        observations: Tensor,
         *,
+        observations: Tensor,
         metric: Metric,
         damping: float,
         workers: Workers,
@@ -39,7 +39,7 @@ class FisherProduct:
         self._damping, self._workers = damping, workers
 
         def linearise(rows: slice) -> tuple[slice, LinearisedPolicy]:
-            return rows, LinearisedPolicy(policy, theta, observations[rows])
+            return rows, LinearisedPolicy(policy, theta, observations=observations[rows])
 
         slices = list(chunks(self._count, min(CHUNK, policy.network.chunk_rows)))
         self._parts = workers.map(linearise, workers.ranks.share(slices))

@@ -159,7 +159,7 @@ class NaturalDirection:
         return FisherProduct(
             surrogate.policy,
             surrogate.theta_old,
-            surrogate.observations[rows],
+            observations=surrogate.observations[rows],
             metric=metric,
             damping=self.damping,
             workers=surrogate.workers,

@@ -76,7 +76,7 @@ class Surrogate(ABC):
     """
 
     def __init__(
-        self, policy: Policy, theta_old: Tensor, observations: Observations, workers: Workers
+        self, policy: Policy, theta_old: Tensor, *, observations: Observations, workers: Workers
     ) -> None:
         """Compute μ_old and, with the same pass, the gradient.
 
@@ -172,11 +172,13 @@ class SinglePathSurrogate(Surrogate):
     objective by a constant only.
     """
 
-    def __init__(self, policy: Policy, theta_old: Tensor, batch: Batch, workers: Workers) -> None:
+    def __init__(
+        self, policy: Policy, theta_old: Tensor, *, batch: Batch, workers: Workers
+    ) -> None:
         """Take a batch that the policy at `theta_old` sampled."""
         self.batch = batch
         self.log_prob_old = torch.empty(len(batch), device=theta_old.device)
-        super().__init__(policy, theta_old, batch.observations, workers)
+        super().__init__(policy, theta_old, observations=batch.observations, workers=workers)
 
     def _remember(self, rows: slice, mu: Tensor) -> None:
         log_prob = self.policy.distribution.log_prob(mu, self.batch.actions[rows])

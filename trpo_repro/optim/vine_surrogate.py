@@ -50,12 +50,12 @@ class VineSurrogate(Surrogate):
     """
 
     def __init__(
-        self, policy: Policy, theta_old: Tensor, batch: VineBatch, workers: Workers
+        self, policy: Policy, theta_old: Tensor, *, batch: VineBatch, workers: Workers
     ) -> None:
         """Take a batch whose rollouts followed the policy at `theta_old`."""
         self.batch = batch
         self.value_old = torch.empty(len(batch.observations), device=theta_old.device)
-        super().__init__(policy, theta_old, batch.observations, workers)
+        super().__init__(policy, theta_old, observations=batch.observations, workers=workers)
 
     def _remember(self, rows: slice, mu: Tensor) -> None:
         self.value_old[rows] = self._values(rows, mu)

@@ -27,7 +27,7 @@ class ConvNet:
 
     chunk_rows = 128  # beyond, what lies between the layers leaves the cache
 
-    def __init__(self, convolutions: Convolutions, hidden: Sequence[int], outputs: int) -> None:
+    def __init__(self, convolutions: Convolutions, hidden: Sequence[int], *, outputs: int) -> None:
         """Fix the layer sizes."""
         self.convolutions = convolutions
         self.shapes = convolutions.weight_shapes(hidden, outputs)
@@ -103,7 +103,7 @@ class ConvNet:
 
     def linearise(self, theta: Tensor, inputs: Tensor) -> LinearisedConvNet:
         """Return J at (P,) `theta` on (n, D) `inputs`."""
-        return LinearisedConvNet(self, theta, inputs)
+        return LinearisedConvNet(self, theta, inputs=inputs)
 
 
 class _Outputs(torch.autograd.Function):
@@ -135,7 +135,7 @@ class LinearisedConvNet:
         outputs: (n, outputs) what the network gives.
     """
 
-    def __init__(self, network: ConvNet, theta: Tensor, inputs: Tensor) -> None:
+    def __init__(self, network: ConvNet, theta: Tensor, *, inputs: Tensor) -> None:
         """Pass forward once and keep what both products need: 46 KB a frame of Fig. 3's."""
         self._network, self._dtype = network, theta.dtype
         layers = network.layers(theta)
@@ -162,15 +162,15 @@ class LinearisedConvNet:
         for weights, inputs in zip(
             reversed(self._weights[1:]), reversed(self._hidden), strict=True
         ):
-            before, *own = self._backward(outputs, inputs, weights)
+            before, *own = self._backward(outputs, inputs, weights=weights)
             pieces = [*own, *pieces]
             outputs = _through_rectifier(before, inputs)
         images = self._pixels.to(self._dtype)
-        _, by_weights, by_bias = self._backward(outputs, images, self._weights[0])
+        _, by_weights, by_bias = self._backward(outputs, images, weights=self._weights[0])
         return torch.cat([by_weights / WHITE, by_bias, *pieces])
 
     def _backward(
-        self, outputs: Tensor, inputs: Tensor, weights: Tensor
+        self, outputs: Tensor, inputs: Tensor, *, weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return one layer's Jᵀ w by its inputs, in their shape, and by weights and bias, flat."""
         if weights.dim() == 2:

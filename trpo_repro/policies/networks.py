@@ -64,7 +64,7 @@ class Mlp:
 
     chunk_rows = 8192
 
-    def __init__(self, inputs: int, hidden: Sequence[int], outputs: int) -> None:
+    def __init__(self, inputs: int, hidden: Sequence[int], *, outputs: int) -> None:
         """Fix the layer sizes."""
         widths = [inputs, *hidden, outputs]
         self.shapes = list(itertools.pairwise(widths))
@@ -120,7 +120,7 @@ class Mlp:
 
     def linearise(self, theta: Tensor, inputs: Tensor) -> LinearisedMlp:
         """Return J at (P,) `theta` on (n, inputs) `inputs`."""
-        return LinearisedMlp(self, theta, inputs)
+        return LinearisedMlp(self, theta, inputs=inputs)
 
 
 class LinearisedMlp:
@@ -130,7 +130,7 @@ class LinearisedMlp:
         outputs: (n, outputs) what the network gives.
     """
 
-    def __init__(self, network: Mlp, theta: Tensor, inputs: Tensor) -> None:
+    def __init__(self, network: Mlp, theta: Tensor, *, inputs: Tensor) -> None:
         """Pass forward once and keep what both products need."""
         self._network = network
         (weights, bias), *further = network.layers(theta)

@@ -14,7 +14,7 @@ class FrameStacks:
     that are missing.
     """
 
-    def __init__(self, screens: Tensor, first: Tensor, stack: int) -> None:
+    def __init__(self, screens: Tensor, first: Tensor, *, stack: int) -> None:
         """Take (N, pixels) `screens` and the (N,) row at which each one's episode begins."""
         self._screens, self._first, self._stack = screens, first, stack
 
@@ -34,7 +34,7 @@ class FrameStacks:
 
     def to(self, device: str) -> FrameStacks:
         """Return the same observations on `device`."""
-        return FrameStacks(self._screens.to(device), self._first.to(device), self._stack)
+        return FrameStacks(self._screens.to(device), self._first.to(device), stack=self._stack)
 
 
 Observations = Tensor | FrameStacks

@@ -53,9 +53,9 @@ class Policy:
             self.distribution = FactoredCategorical(actions.sizes)
         outputs = actions.dimension if self.gaussian else self.distribution.size
         if convolutions is None:
-            self.network = Mlp(observation_size, hidden_sizes, outputs)
+            self.network = Mlp(observation_size, hidden_sizes, outputs=outputs)
         else:
-            self.network = ConvNet(convolutions, hidden_sizes, outputs)
+            self.network = ConvNet(convolutions, hidden_sizes, outputs=outputs)
         log_stds = actions.dimension if self.gaussian else 0
         self.parameter_count = self.network.parameter_count + log_stds
 
@@ -109,7 +109,7 @@ class LinearisedPolicy:
         mu: (n, dim μ) the distributions.
     """
 
-    def __init__(self, policy: Policy, theta: Tensor, observations: Tensor) -> None:
+    def __init__(self, policy: Policy, theta: Tensor, *, observations: Tensor) -> None:
         """Linearise `policy` at (P,) `theta` on (n, D) `observations`."""
         self._weights = policy.network.parameter_count
         self._network = policy.network.linearise(theta[: self._weights], observations)

@@ -84,17 +84,18 @@ def table(found: Found) -> Table:
         "One setting at a time differs from the comparison's; its own runs are the default's.",
         "Largest KL: of any step of any seed, mean over the states, in nats.",
     )
-    numbers = pd.DataFrame([_numbers(*row) for row in rows])
-    return Table("Ablations", numbers, pd.DataFrame([_shown(*row) for row in rows]), notes)
+    numbers = pd.DataFrame([_numbers(a, task, member=m) for a, task, m in rows])
+    shown = pd.DataFrame([_shown(a, task, member=m) for a, task, m in rows])
+    return Table("Ablations", numbers, shown, notes)
 
 
 def _draw(ablation: Ablation, of_task: Mapping[str, Sequence[Member]]) -> Picture:
     figure, axes = panels(2 * len(of_task), below=0.1, around=0.8)
     frames = []
     for number, (task, members) in enumerate(of_task.items()):
-        _against_value(axes[2 * number], ablation, task, members)
+        _against_value(axes[2 * number], ablation, task=task, members=members)
         frame = curves(members)
-        _learning(axes[2 * number + 1], frame, colours(members), task)
+        _learning(axes[2 * number + 1], frame, shades=colours(members), task=task)
         frames.append(frame.assign(task=task))
     lines = [
         Line2D([], [], label=label, color=GREY, marker=marker, linestyle="none")
@@ -110,7 +111,7 @@ def _draw(ablation: Ablation, of_task: Mapping[str, Sequence[Member]]) -> Pictur
     return Picture(figure, pd.concat(frames, ignore_index=True))
 
 
-def _against_value(ax: Axes, ablation: Ablation, task: str, members: Sequence[Member]) -> None:
+def _against_value(ax: Axes, ablation: Ablation, *, task: str, members: Sequence[Member]) -> None:
     """Draw both quantities against the values, evenly apart."""
     colour = look(ablation.algorithm).colour
     for number, (_, marker, quantity) in enumerate(QUANTITIES.values()):
@@ -129,10 +130,10 @@ def _against_value(ax: Axes, ablation: Ablation, task: str, members: Sequence[Me
     ax.set_xlabel(ablation.label)
     ax.set_ylabel("score (reward per step)")
     shares = {text(m): m.group.shares(m.group.complete) for m in members}
-    note(ax, task, counts(shares))
+    note(ax, task, text=counts(shares))
 
 
-def _learning(ax: Axes, frame: pd.DataFrame, shades: Mapping[str, str], task: str) -> None:
+def _learning(ax: Axes, frame: pd.DataFrame, *, shades: Mapping[str, str], task: str) -> None:
     for value, rows in frame.groupby("value", sort=False):
         colour = shades[str(value)]
         ax.plot(rows["policy iteration"], rows["mean"], color=colour, label=value, linewidth=1.2)
@@ -147,7 +148,7 @@ def _learning(ax: Axes, frame: pd.DataFrame, shades: Mapping[str, str], task: st
     ax.set_xlabel("policy iteration")
     ax.set_ylabel("score (reward per step)")
     ax.legend(fontsize=6.5, handlelength=1.4)
-    note(ax, f"{task}, learning", "")
+    note(ax, f"{task}, learning", text="")
 
 
 def _areas(group: Group) -> NDArray[np.float64]:
@@ -158,7 +159,7 @@ def _iterations(run: Any) -> NDArray[np.float64]:
     return np.asarray(run.rows["iteration"], np.float64)
 
 
-def _numbers(ablation: Ablation, task: str, member: Member) -> dict[str, object]:
+def _numbers(ablation: Ablation, task: str, *, member: Member) -> dict[str, object]:
     group = member.group
     row: dict[str, object] = {
         "ablation": ablation.name,
@@ -178,14 +179,14 @@ def _numbers(ablation: Ablation, task: str, member: Member) -> dict[str, object]
     return row | {"kl_largest": _largest_kl(group)}
 
 
-def _shown(ablation: Ablation, task: str, member: Member) -> dict[str, str]:
+def _shown(ablation: Ablation, task: str, *, member: Member) -> dict[str, str]:
     group = member.group
     cells = {"ablation": ablation.label, "algorithm": look(ablation.algorithm).label, "task": task}
     cells |= {"value": text(member), "n": group.shares(group.complete)}
     for name, heading in (("final", "final"), ("area", "over all")):
         values = QUANTITIES[name][2](group)
         mean = float(values.mean()) if len(values) else None
-        cells[heading] = estimate(mean, mean_interval(values), ".2f")
+        cells[heading] = estimate(mean, mean_interval(values), form=".2f")
     largest = _largest_kl(group)
     return cells | {"largest KL": "" if largest is None else f"{largest:.2g}"}
 

@@ -81,7 +81,7 @@ def ablations(chosen: Mapping[str, Sequence[Choice]], runs: Sequence[StoredRun])
         of_task = {
             task: members
             for task, own in groups.items()
-            if len(members := _members(ablation, chosen.get(task, ()), own)) > 1
+            if len(members := _members(ablation, chosen.get(task, ()), groups=own)) > 1
         }
         if of_task:
             found[ablation.name] = of_task
@@ -89,7 +89,7 @@ def ablations(chosen: Mapping[str, Sequence[Choice]], runs: Sequence[StoredRun])
 
 
 def _members(
-    ablation: Ablation, of_task: Sequence[Choice], groups: Sequence[Group]
+    ablation: Ablation, of_task: Sequence[Choice], *, groups: Sequence[Group]
 ) -> list[Member]:
     """Return every group that differs from the default in the setting alone, and its seeds' own."""
     base = next((c.group for c in of_task if c.group.algorithm == ablation.algorithm), None)

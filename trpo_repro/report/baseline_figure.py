@@ -39,14 +39,18 @@ def draw(chosen: Mapping[str, Sequence[Choice]], runs: Sequence[StoredRun]) -> P
     """
     of_figure4 = [g for choice in chosen.get(TASK, ()) for g in choice.sweep]
     groups = [*of_figure4, *by_task(runs).get(TASK, [])]
-    drawn = {title: _of_panel(groups, *key) for key, title in PANELS.items()}
+    drawn = {
+        title: _of_panel(groups, baseline, standardised=standardised)
+        for (baseline, standardised), title in PANELS.items()
+    }
     drawn = {title: own for title, own in drawn.items() if own}
     if len(drawn) < 2:
         return None
     figure, axes = panels(len(drawn), below=0.1, around=0.6)
     shades = _shades([group for own in drawn.values() for group in own])
     frames = [
-        _panel(ax, title, own, shades) for ax, (title, own) in zip(axes, drawn.items(), strict=True)
+        _panel(ax, title, groups=own, shades=shades)
+        for ax, (title, own) in zip(axes, drawn.items(), strict=True)
     ]
     for ax in axes[1:]:
         ax.sharey(axes[0])
@@ -60,7 +64,7 @@ def draw(chosen: Mapping[str, Sequence[Choice]], runs: Sequence[StoredRun]) -> P
     return Picture(figure, pd.concat(frames, ignore_index=True))
 
 
-def _of_panel(groups: Sequence[Group], baseline: str, standardised: bool) -> list[Group]:
+def _of_panel(groups: Sequence[Group], baseline: str, *, standardised: bool) -> list[Group]:
     """Return the complete groups of one panel, the natural gradient's by stepsize, then TRPO's."""
     found = [
         group
@@ -81,7 +85,7 @@ def _shades(groups: Sequence[Group]) -> dict[float | None, str]:
 
 
 def _panel(
-    ax: Axes, title: str, groups: Sequence[Group], shades: Mapping[float | None, str]
+    ax: Axes, title: str, *, groups: Sequence[Group], shades: Mapping[float | None, str]
 ) -> pd.DataFrame:
     """Draw one panel; return its points."""
     frames, shares = [], dict[str, str]()
@@ -101,5 +105,5 @@ def _panel(
     ax.legend(
         fontsize=6.5, handlelength=1.6, loc="upper left", title_fontsize=6.5, title="stepsize"
     )
-    note(ax, title, counts(shares))
+    note(ax, title, text=counts(shares))
     return pd.concat(frames, ignore_index=True)

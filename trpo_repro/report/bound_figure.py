@@ -32,9 +32,9 @@ def draw(seed: int) -> Picture:
     beginning = along_step(seed, np.linspace(0, _useful(seed), POINTS))
     figure, (left, right) = panels(2, below=0.1, around=1.0)
     top = float(max(whole.true.max(), whole.surrogate.max()))
-    _panel(left, whole, "The whole step", (-0.6 * top, 1.05 * top))
+    _panel(left, whole, title="The whole step", limits=(-0.6 * top, 1.05 * top))
     hump = float(beginning.mixture_bound.max())
-    _panel(right, beginning, "Its beginning", (-1.3 * hump, 3.2 * hump))
+    _panel(right, beginning, title="Its beginning", limits=(-1.3 * hump, 3.2 * hump))
     _mark_best(right, beginning)
     _mark_trust_region(left, whole)
     lines = [Line2D([], [], label=a, color=b, linestyle=c) for a, b, c in CURVES.values()]
@@ -55,7 +55,7 @@ def _useful(seed: int) -> float:
     return 1.15 * float(trial.alpha[trial.mixture_bound > 0].max())
 
 
-def _panel(ax: Axes, found: AlongStep, title: str, limits: tuple[float, float]) -> None:
+def _panel(ax: Axes, found: AlongStep, *, title: str, limits: tuple[float, float]) -> None:
     """Draw the curves within `limits`."""
     for name, (_, colour, dashes) in CURVES.items():
         curve: Array = getattr(found, name)
@@ -65,7 +65,7 @@ def _panel(ax: Axes, found: AlongStep, title: str, limits: tuple[float, float]) 
     ax.set_xlim(0, float(found.alpha.max()))
     ax.set_xlabel("α of the mixture")
     ax.set_ylabel("discounted reward gained")
-    note(ax, title, "")
+    note(ax, title, text="")
 
 
 def _mark_best(ax: Axes, found: AlongStep) -> None:

@@ -120,7 +120,7 @@ def _with_seeds(choice: Choice, absent: Sequence[int]) -> Choice:
         f"no run of seed{'s' * (len(absent) > 1)} {seeds}, which most algorithms on"
         f" {sibling.task} have; fix: run {'them' if len(absent) > 1 else 'it'}"
     )
-    added = [stand_in(sibling, seed, ABSENT, problem) for seed in absent]
+    added = [stand_in(sibling, seed, state=ABSENT, problem=problem) for seed in absent]
     group = Group(tuple(sorted([*choice.group.runs, *added], key=lambda run: run.seed)))
     sweep = tuple(group if own is choice.group else own for own in choice.sweep)
     return replace(choice, group=group, sweep=sweep)

@@ -92,7 +92,7 @@ def _stand_ins(runs: Sequence[StoredRun], unreadable: Mapping[Path, str]) -> lis
     """Return what stands for each unreadable `seed…` that lies beside runs that can be read."""
     beside = {run.path.parent: run for run in runs}
     return [
-        stand_in(beside[folder.parent], int(name[1]), UNREADABLE, f"not shown: {why}")
+        stand_in(beside[folder.parent], int(name[1]), state=UNREADABLE, problem=f"not shown: {why}")
         for folder, why in unreadable.items()
         if folder.parent in beside and (name := re.fullmatch(r"seed(\d+)", folder.name))
     ]

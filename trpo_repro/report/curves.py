@@ -57,7 +57,7 @@ def draw(runs: Sequence[StoredRun]) -> Figure:
     below = LEGEND_LINE * max(map(_lines_below, drawn.values()))
     figure, axes = panels(len(drawn), below=below)
     for ax, (title, curves) in zip(axes, drawn.items(), strict=True):
-        _panel(ax, title, curves)
+        _panel(ax, title, curves=curves)
     figure.suptitle("Learning curves", x=0.01, ha="left", weight="bold")
     groups = [curve.group for curves in drawn.values() for curve in curves]
     caption(figure, _caption(groups))
@@ -116,7 +116,7 @@ def _lines_below(curves: Sequence[Curve]) -> int:
     return sum(curve.label.count("\n") + 1 for curve in curves)
 
 
-def _panel(ax: Axes, title: str, curves: Sequence[Curve]) -> None:
+def _panel(ax: Axes, title: str, *, curves: Sequence[Curve]) -> None:
     """Draw one task."""
     sizes = {int(curve.group.runs[0].config["steps_per_iter"]) for curve in curves}
     steps = [f"({sizes.pop():,} steps an iteration)"] if len(sizes) == 1 else []

@@ -27,7 +27,7 @@ def policy_sha256(folder: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def random_path(results: Path, protocol: str, game: str) -> Path:
+def random_path(results: Path, protocol: str, *, game: str) -> Path:
     """Return where `trpo-repro random` keeps the games that chance played under a protocol."""
     return results / "random" / protocol / f"{game}.json"
 

@@ -92,12 +92,12 @@ def draw(chosen: Mapping[str, Sequence[Choice]], abscissa: Abscissa) -> Picture:
         raise ConfigError("no run of Figure 4's tasks is complete", fix="see trpo-repro status")
     figure, axes = panels(len(drawn), below=0.15, around=0.8)
     for ax, (task, curves) in zip(axes, drawn.items(), strict=True):
-        _panel(ax, task, curves, abscissa)
-        note(ax, task, panel_note(tasks[task]))
+        _panel(ax, task, curves=curves, abscissa=abscissa)
+        note(ax, task, text=panel_note(tasks[task]))
     curves = [curve for of_task in drawn.values() for curve in of_task]
     dotted = [Line2D([], [], label="standing still", **MARK)]
     algorithms = [own.choice.group.algorithm for own in curves]
-    legend_above(figure, algorithms, dotted if STANDING.keys() & drawn.keys() else [])
+    legend_above(figure, algorithms, more=dotted if STANDING.keys() & drawn.keys() else [])
     caption(figure, _caption(curves, abscissa))
     return Picture(figure, _numbers(drawn, abscissa), tuple(complaints))
 
@@ -143,7 +143,7 @@ def pauses(run: StoredRun) -> Iterator[str]:
         yield f"seed {run.seed}: iteration {seconds.argmax() + 1} took {longest:.0f} s, {usual}"
 
 
-def _panel(ax: Axes, task: str, curves: Sequence[Curve], abscissa: Abscissa) -> None:
+def _panel(ax: Axes, task: str, *, curves: Sequence[Curve], abscissa: Abscissa) -> None:
     """Draw one task."""
     if task in STANDING:
         ax.axhline(STANDING[task], **MARK)

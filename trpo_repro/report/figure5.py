@@ -51,10 +51,10 @@ def draw(
     frames, complaints, drawn = list[pd.DataFrame](), list[str](), list[Group]()
     for ax, game in zip(axes, games, strict=True):
         groups = [choice.group for choice in chosen.get(game, []) if _rows(choice.group)]
-        note(ax, game, ". ".join(_said(groups)) or "no run stored")
+        note(ax, game, text=". ".join(_said(groups)) or "no run stored")
         complaints += [f"{game}: {line}" for line in _complaints(groups)]
         for group in groups:
-            frames.append(_curve(ax, group, sign))
+            frames.append(_curve(ax, group, sign=sign))
         if groups and game in chance:
             ax.axhline(sign * chance[game], **MARK)
         ax.set_xlabel("policy iteration")
@@ -66,8 +66,8 @@ def draw(
         further += [Line2D([], [], color=GREY, linestyle=UNFINISHED, label="unfinished")]
     if any(group.runs[0].task in chance for group in drawn):
         further += [Line2D([], [], label="play by chance", **MARK)]
-    legend_above(figure, [group.algorithm for group in drawn], further)
-    caption(figure, _caption(scale, protocol, drawn))
+    legend_above(figure, [group.algorithm for group in drawn], more=further)
+    caption(figure, _caption(scale, protocol, drawn=drawn))
     numbers = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return Picture(figure, numbers, tuple(complaints))
 
@@ -76,7 +76,7 @@ def _rows(group: Group) -> bool:
     return any(len(run.rows) for run in group.runs)
 
 
-def _curve(ax: Axes, group: Group, sign: float) -> pd.DataFrame:
+def _curve(ax: Axes, group: Group, *, sign: float) -> pd.DataFrame:
     """Draw the mean of a group's seeds with its interval; return its points."""
     pairs = [
         (run.rows["iteration"].to_numpy(np.float64), run.rows["return_mean"].to_numpy(np.float64))
@@ -120,7 +120,7 @@ def _complaints(groups: Sequence[Group]) -> Iterator[str]:
             yield f"{look(group.algorithm).label} is unfinished"
 
 
-def _caption(scale: str, protocol: str, drawn: Sequence[Group]) -> str:
+def _caption(scale: str, protocol: str, *, drawn: Sequence[Group]) -> str:
     """Return what the reader has to know."""
     parts = ["The games' own points, unclipped, mean over the episodes of each batch and seeds."]
     if any(len(group.averaged) >= SEEDS_FOR_BAND for group in drawn):

@@ -46,7 +46,7 @@ def caption(figure: Figure, text: str) -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=7, color=GREY)
 
 
-def note(ax: Axes, title: str, text: str) -> None:
+def note(ax: Axes, title: str, *, text: str) -> None:
     """Write a panel's title and below it, small, what holds for this panel alone."""
     lines = textwrap.wrap(text, NOTE_WIDTH)
     ax.set_title(title, pad=6 + NOTE_LINE * len(lines), weight="bold")
@@ -69,7 +69,7 @@ def counts(shares: Mapping[str, str]) -> str:
     return "; ".join([f"n = {usual}", *others])
 
 
-def legend_above(figure: Figure, algorithms: Sequence[str], more: Sequence[Line2D] = ()) -> None:
+def legend_above(figure: Figure, algorithms: Sequence[str], *, more: Sequence[Line2D] = ()) -> None:
     """Write one legend for all panels, algorithms in the order of `LOOKS`."""
     known = list(LOOKS)
     ranked = sorted(set(algorithms), key=lambda a: (known.index(a) if a in known else 99, a))

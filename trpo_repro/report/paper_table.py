@@ -99,7 +99,7 @@ def times(chosen: Mapping[str, Sequence[Choice]]) -> Table:
         (row, choice.group.shares(choice.group.complete))
         for task, of_task in chosen.items()
         for choice in of_task
-        if (row := _time(task, choice, paper))
+        if (row := _time(task, choice, paper=paper))
     ]
     known = [row for row, _ in told]
     shown = [
@@ -120,7 +120,7 @@ def minutes(choice: Choice) -> NDArray[np.float64]:
     return np.array([run.rows["wall_s"].iloc[-1] / 60 for run in choice.group.complete])
 
 
-def _time(task: str, choice: Choice, paper: pd.DataFrame) -> dict[str, Any]:
+def _time(task: str, choice: Choice, *, paper: pd.DataFrame) -> dict[str, Any]:
     """Return a row of the table of times; nothing where no run is complete."""
     if not choice.shown:
         return {}

@@ -33,7 +33,7 @@ class Picture:
     complaints: tuple[str, ...] = ()
 
 
-def files(name: str, picture: Picture, about: Mapping[str, Any]) -> dict[str, bytes]:
+def files(name: str, picture: Picture, *, about: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the files of a picture by name: every format, its numbers, and what is behind it."""
     drawn = {f"{name}.{kind}": rendered(picture.figure, kind) for kind in FORMATS}
     sidecar = {"figure": name, **about, "complaints": list(picture.complaints)}

@@ -22,7 +22,7 @@ def table(parts: Mapping[str, Sequence[StoredRun]]) -> Table:
     rows = []
     for part, runs in parts.items():
         for task in dict.fromkeys(run.task for run in runs):
-            rows.append(_row(part, task, [run for run in runs if run.task == task]))
+            rows.append(_row(part, task, runs=[run for run in runs if run.task == task]))
     every = [run for runs in parts.values() for run in runs]
     steps, spent = sum(map(_steps, every)), sum(map(hours, every))
     notes = (
@@ -54,7 +54,7 @@ def hours(run: StoredRun) -> float:
     return float(run.rows["wall_s"].iloc[-1]) / 3600 if len(run.rows) else 0.0
 
 
-def _row(part: str, task: str, runs: Sequence[StoredRun]) -> dict[str, object]:
+def _row(part: str, task: str, *, runs: Sequence[StoredRun]) -> dict[str, object]:
     return {
         PART: part,
         "task": task,

@@ -85,7 +85,7 @@ def _steps(group: Group) -> tuple[int, int]:
 def _return(group: Group) -> str:
     last = pd.Series([run.rows["return_mean"].iloc[-FINAL:].mean() for run in group.complete])
     values = last.to_numpy()
-    return estimate(float(values.mean()), mean_interval(values), ".0f")
+    return estimate(float(values.mean()), mean_interval(values), form=".0f")
 
 
 def _theirs(row: dict[str, str]) -> dict[str, str]:

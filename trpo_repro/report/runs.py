@@ -194,7 +194,7 @@ def _no_rows() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
 
 
-def stand_in(sibling: StoredRun, seed: int, state: str, problem: str) -> StoredRun:
+def stand_in(sibling: StoredRun, seed: int, *, state: str, problem: str) -> StoredRun:
     """Return what stands for a seed that nobody can read, so that it is counted as one.
 
     Args:

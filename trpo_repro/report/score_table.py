@@ -127,5 +127,5 @@ def _shown(choice: Choice, found: Scores) -> dict[str, str]:
         "max": estimate(found.highest, None),
         "stepsize": "" if group.stepsize is None else f"{group.stepsize:g}{tried}",
         "million steps": "" if found.sim_steps is None else f"{found.sim_steps / 1e6:.2f}",
-        "P(single path better)": estimate(found.improvement, found.improvement_between, ".2f"),
+        "P(single path better)": estimate(found.improvement, found.improvement_between, form=".2f"),
     }

@@ -35,7 +35,7 @@ def draw(chosen: Mapping[str, Sequence[Choice]]) -> Picture | None:
         return None
     figure, axes = panels(len(drawn), below=0.1, around=0.7)
     for ax, (task, of_task) in zip(axes, drawn.items(), strict=True):
-        _panel(ax, task, of_task)
+        _panel(ax, task, of_task=of_task)
     legend_above(figure, [choice.group.algorithm for found in drawn.values() for choice in found])
     text = (
         f"Final score: mean of the last {FINAL} iterations. Points: complete seeds. Line: their "
@@ -45,20 +45,20 @@ def draw(chosen: Mapping[str, Sequence[Choice]]) -> Picture | None:
     return Picture(figure, _numbers(drawn))
 
 
-def _panel(ax: Axes, task: str, of_task: Sequence[Choice]) -> None:
+def _panel(ax: Axes, task: str, *, of_task: Sequence[Choice]) -> None:
     """Draw one task."""
     for number, choice in enumerate(of_task):
-        _sweep(ax, choice, APART**number)
+        _sweep(ax, choice, shift=APART**number)
     stepsizes = sorted({g.stepsize for choice in of_task for g in choice.sweep if g.stepsize})
     ax.set_xscale("log")
     ax.set_xticks(stepsizes, [f"{value:g}" for value in stepsizes])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("stepsize")
     ax.set_ylabel("final score (reward per step)")
-    note(ax, task, ". ".join(_note(choice) for choice in of_task))
+    note(ax, task, text=". ".join(_note(choice) for choice in of_task))
 
 
-def _sweep(ax: Axes, choice: Choice, shift: float) -> None:
+def _sweep(ax: Axes, choice: Choice, *, shift: float) -> None:
     """Draw one algorithm: seeds, means, intervals, and a ring around the best."""
     colour, known = look(choice.group.algorithm).colour, [g for g in choice.sweep if g.complete]
     x = [shift * (group.stepsize or np.nan) for group in known]

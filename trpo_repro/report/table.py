@@ -49,7 +49,7 @@ def _cell(text: str) -> str:
     return text.replace("|", r"\|") or "–"
 
 
-def estimate(value: float | None, between: Interval | None, form: str = ".3f") -> str:
+def estimate(value: float | None, between: Interval | None, *, form: str = ".3f") -> str:
     """Return `2.674 [2.289, 3.058]`; nothing where there is no value."""
     if value is None:
         return ""

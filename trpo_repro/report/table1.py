@@ -59,7 +59,7 @@ class Cell:
     runs: tuple[str, ...] = ()
 
 
-def table(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") -> Table:
+def table(runs: Sequence[StoredRun], results: Path, *, protocol: str = "trpo2015") -> Table:
     """Return Table 1 from the stored runs and random games of one protocol.
 
     Args:
@@ -69,7 +69,7 @@ def table(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") 
     """
     paper = paper_scores()
     theirs = paper if protocol == "trpo2015" else paper.iloc[:0]
-    ours = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol)}
+    ours = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol=protocol)}
     shown: list[dict[Any, Any]] = [
         {"": f"{name}, paper", **row} for name, row in theirs.to_dict("index").items()
     ]
@@ -85,9 +85,9 @@ def table(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") 
     return Table(title, pd.DataFrame(numbers), pd.DataFrame(shown), NOTES)
 
 
-def missing(runs: Sequence[StoredRun], results: Path, protocol: str = "trpo2015") -> list[str]:
+def missing(runs: Sequence[StoredRun], results: Path, *, protocol: str = "trpo2015") -> list[str]:
     """Return a line for each of our rows that has empty cells."""
-    cells = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol)}
+    cells = {RANDOM: random_cells(results, protocol), **_trained(runs, results, protocol=protocol)}
     games = list(paper_scores().columns)
     lost = {name: [game for game in games if game not in own] for name, own in cells.items()}
     return [f"Table 1, {name}: nothing of {', '.join(gone)}" for name, gone in lost.items() if gone]
@@ -97,13 +97,15 @@ def random_cells(results: Path, protocol: str) -> dict[str, Cell]:
     """Return the scores of random play by game, as `trpo-repro random` has stored them."""
     cells = {}
     for game in paper_scores().columns:
-        returns = RANDOM_GAMES.load(random_path(results, protocol, game))
+        returns = RANDOM_GAMES.load(random_path(results, protocol, game=game))
         if returns is not None:
             cells[game] = Cell(float(returns.mean()), mean_interval(returns), len(returns))
     return cells
 
 
-def _trained(runs: Sequence[StoredRun], results: Path, protocol: str) -> dict[str, dict[str, Cell]]:
+def _trained(
+    runs: Sequence[StoredRun], results: Path, *, protocol: str
+) -> dict[str, dict[str, Cell]]:
     """Return our cells by row and game."""
     groups = by_task(played_as(runs, protocol))
     return {
@@ -160,13 +162,13 @@ def text(own: Cell) -> str:
     """Return a cell for a reader."""
     basis = f"{own.games} games" if own.games else "training"
     if not own.scale:
-        return f"{estimate(own.mean, own.between, '.1f')}; {basis}"
+        return f"{estimate(own.mean, own.between, form='.1f')}; {basis}"
     mark = "" if own.scale == "paper" else "*"
     behind = f"{own.seeds}" if own.seeds == own.stored else f"{own.seeds} of {own.stored}"
     seeds = f" of {behind} seeds" if own.stored > 1 else ""
     place = "" if own.iterations >= own.planned else f", {own.iterations} of {own.planned} its"
     size = f"{own.scale}, {own.sim_steps / 1e6:.3g}M steps{place}"
-    return f"{estimate(own.mean, own.between, '.1f')}{mark}; {basis}{seeds}; {size}"
+    return f"{estimate(own.mean, own.between, form='.1f')}{mark}; {basis}{seeds}; {size}"
 
 
 def _numbers(own: Cell) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from trpo_repro.runner.checkpoint import Checkpoint
 TOTALS, SAME = "totals", "same"
 
 
-def agreed_beginning(config: RunConfig, begin: Checkpoint | None, ranks: Ranks) -> Checkpoint:
+def agreed_beginning(config: RunConfig, begin: Checkpoint | None, *, ranks: Ranks) -> Checkpoint:
     """Return rank 0's `begin` on every rank, whatever checkpoints the others may see.
 
     Args:

@@ -53,7 +53,7 @@ from trpo_repro.types import ActionSpace, Algorithm, Simulator
 FEW_ACTIONS = 6  # Eq. (15) where there are no more
 
 
-def build_simulator(config: RunConfig, threads: int, ranks: Ranks = ALONE) -> Simulator:
+def build_simulator(config: RunConfig, threads: int, *, ranks: Ranks = ALONE) -> Simulator:
     """Return the task; cores that outnumber the sampling groups go to the physics engine."""
     horizon = config.task.horizon or 1000
     groups = math.ceil(group_count(config.steps_per_iter, horizon) / ranks.count)
@@ -64,7 +64,7 @@ def build_simulator(config: RunConfig, threads: int, ranks: Ranks = ALONE) -> Si
 def build_sampler(config: RunConfig, *, greedy: bool = False, ranks: Ranks = ALONE) -> Sampler:
     """Return task, policy, threads and ranks together."""
     threads = config.threads or max(1, available_cores() // ranks.local)
-    simulator = build_simulator(config, threads, ranks)
+    simulator = build_simulator(config, threads, ranks=ranks)
     policy, workers = build_policy(config, simulator), Workers(threads, ranks)
     if isinstance(config.task, AtariTask):
         return Sampler(simulator, policy, workers, greedy, grouping=GAMES, stack=STACK)
@@ -101,9 +101,9 @@ def build_algorithm(config: RunConfig, ranks: Ranks = ALONE) -> Algorithm:
     check_device(config.device)
     algo = config.algo
     if isinstance(algo, (CemConfig, CmaConfig)):
-        return _black_box(config, algo, ranks)
+        return _black_box(config, algo, ranks=ranks)
     if isinstance(algo, VineConfig):
-        return _vine(config, algo, ranks)
+        return _vine(config, algo, ranks=ranks)
     sampler, estimator = build_sampler(config, ranks=ranks), config.estimator
     if count := _processes(sampler, config):
         sampler = sampler.forked(count)
@@ -135,7 +135,9 @@ def _reward_bound(config: RunConfig) -> float:
 
 def _processes(sampler: Sampler, config: RunConfig) -> int:
     """Return how many processes sample instead of threads: 0 where none is worth its start."""
-    groups = group_count(config.steps_per_iter, sampler.simulator.horizon, sampler.grouping)
+    groups = group_count(
+        config.steps_per_iter, sampler.simulator.horizon, grouping=sampler.grouping
+    )
     if isinstance(config.task, AtariTask):  # later batches have more groups than the first
         groups = sampler.grouping.most
     count = min(sampler.workers.threads, math.ceil(groups / sampler.workers.ranks.count))
@@ -189,7 +191,7 @@ def _update(
     raise NotImplementedError(f"algo={algo.name} has no update here")
 
 
-def _vine(config: RunConfig, algo: VineConfig, ranks: Ranks) -> Vine:
+def _vine(config: RunConfig, algo: VineConfig, *, ranks: Ranks) -> Vine:
     """Return vine TRPO."""
     sampler = dataclasses.replace(build_sampler(config, ranks=ranks), keep_states=True)
     states_stay = _states_stay(config, sampler.simulator)
@@ -246,7 +248,7 @@ def _proposal(name: str, actions: ActionSpace) -> Proposal:
     return cast(Proposal, name)
 
 
-def _black_box(config: RunConfig, algo: CemConfig | CmaConfig, ranks: Ranks) -> BlackBox:
+def _black_box(config: RunConfig, algo: CemConfig | CmaConfig, *, ranks: Ranks) -> BlackBox:
     """Return a derivative-free search."""
     base = build_sampler(config, ranks=ranks)
     sampler = PopulationSampler(

@@ -141,7 +141,11 @@ def _load(manifest: Path, identity: str) -> Checkpoint:
     if content.pop("seal", None) != _seal(content):
         raise _Damaged("its manifest's sha256 is wrong")
     found = content.get("format")
-    _check(found == FORMAT, f"the checkpoint's format is {found!r}, ours is {FORMAT}", manifest)
+    _check(
+        found == FORMAT,
+        f"the checkpoint's format is {found!r}, ours is {FORMAT}",
+        manifest=manifest,
+    )
     kinds: dict[str, type[Any] | tuple[type[Any], ...]] = {
         "format": int,
         "identity": str,
@@ -154,7 +158,11 @@ def _load(manifest: Path, identity: str) -> Checkpoint:
         isinstance(content[key], kind) for key, kind in kinds.items()
     ):
         raise _Damaged("its manifest has other fields than ours")
-    _check(content["identity"] == identity, _of_another(content["identity"], identity), manifest)
+    _check(
+        content["identity"] == identity,
+        _of_another(content["identity"], identity),
+        manifest=manifest,
+    )
     if f"{content['iterations']:08d}" != manifest.stem:
         raise _Damaged("its name is not its iteration")
     arrays = _load_arrays(manifest.with_suffix(".safetensors"), content["sha256"])
@@ -170,7 +178,7 @@ def _of_another(found: str, expected: str) -> str:
     )
 
 
-def _check(fine: bool, what: str, manifest: Path) -> None:
+def _check(fine: bool, what: str, *, manifest: Path) -> None:
     """Refuse a whole checkpoint that is not for this run."""
     if not fine:
         raise CheckpointError(

@@ -26,7 +26,7 @@ def told_by(path: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{path.name} is damaged ({error.what}); it is written anew"]
 
 
-def check_same_science(before: Mapping[str, Any], config: RunConfig, folder: RunFolder) -> None:
+def check_same_science(before: Mapping[str, Any], config: RunConfig, *, folder: RunFolder) -> None:
     """Refuse a folder that holds another configuration's run, or another seed's.
 
     Raises:
@@ -85,11 +85,11 @@ def machine_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     changed = [key for key in MOVES_BITS if then.get(key, now[key]) != now[key]]
     if not changed:
         return []
-    told = "; ".join(line for key in changed for line in _told(key, then.get(key), now[key]))
+    told = "; ".join(line for key in changed for line in _told(key, then.get(key), now=now[key]))
     return [f"the run goes on elsewhere than it began, so its last bits may differ: {told}"]
 
 
-def _told(key: str, then: object, now: object) -> Iterator[str]:
+def _told(key: str, then: object, *, now: object) -> Iterator[str]:
     """Yield `torch was 2.12.0, is 2.13.0`."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         for name in sorted(then.keys() | now.keys()):
@@ -100,7 +100,7 @@ def _told(key: str, then: object, now: object) -> Iterator[str]:
 
 
 def with_history(
-    now: Mapping[str, Any], before: Mapping[str, Any], iterations: int
+    now: Mapping[str, Any], before: Mapping[str, Any], *, iterations: int
 ) -> dict[str, Any]:
     """Return the provenance with those before it, each with the iterations done until then."""
     then = before.get("provenance")

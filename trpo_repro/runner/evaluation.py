@@ -131,7 +131,7 @@ def play(
     sampler = evaluation_sampler(config, episodes=episodes, greedy=greedy)
     arrays = load_policy(folder.policy, sampler)
     normaliser = Normaliser.from_arrays(arrays)
-    return _played(sampler, arrays["theta"], normaliser, episodes, seed)
+    return _played(sampler, arrays["theta"], normaliser=normaliser, episodes=episodes, seed=seed)
 
 
 def play_at_random(config: RunConfig, *, episodes: int, seed: int) -> Episodes:
@@ -145,7 +145,7 @@ def play_at_random(config: RunConfig, *, episodes: int, seed: int) -> Episodes:
     sampler = evaluation_sampler(config, episodes=episodes, greedy=False)
     theta = np.zeros(sampler.policy.parameter_count, np.float32)  # logits of 0: a uniform choice
     normaliser = Normaliser.identity(sampler.simulator.observation_size)
-    return _played(sampler, theta, normaliser, episodes, seed)
+    return _played(sampler, theta, normaliser=normaliser, episodes=episodes, seed=seed)
 
 
 def evaluation_sampler(config: RunConfig, *, episodes: int, greedy: bool) -> Sampler:
@@ -162,13 +162,14 @@ def evaluation_sampler(config: RunConfig, *, episodes: int, greedy: bool) -> Sam
 def _played(
     sampler: Sampler,
     theta: NDArray[np.float32],
+    *,
     normaliser: Normaliser,
     episodes: int,
     seed: int,
 ) -> Episodes:
     """Return what the policy at `theta` did."""
     streams = Streams(seed, ("evaluate",))
-    trajectories = sampler.episodes(theta, normaliser, streams, count=episodes)
+    trajectories = sampler.episodes(theta, normaliser, streams=streams, count=episodes)
     return Episodes(
         returns=trajectories.returns,
         lengths=trajectories.lengths,

@@ -140,19 +140,19 @@ def task(config: TaskConfig) -> Finding:
         actions: NDArray[Any] = rng.uniform(-1, 1, (STEPS, 2, size))
     else:
         actions = rng.integers(sizes, size=(GAME_STEPS, 2, size))
-    states, _ = _play(simulator, simulator.reset(2, rng), actions)
+    states, _ = _play(simulator, simulator.reset(2, rng), actions=actions)
     saved = simulator.copy(states)
     # What is saved goes on after others were played, some in the same emulator, to other ends.
     elsewhere = simulator.copy(states)
-    _play(simulator, elsewhere, actions[::-1])
-    first, again = (_play(simulator, start, actions)[1] for start in (states, saved))
+    _play(simulator, elsewhere, actions=actions[::-1])
+    first, again = (_play(simulator, start, actions=actions)[1] for start in (states, saved))
     if not all(np.array_equal(a, b) for a, b in zip(first, again, strict=True)):
         return Finding("missing", "a restored state does not go on as the saved one did")
     return Finding("ok", f"{simulator.observation_size} numbers in, {size} out; restores exactly")
 
 
 def _play(
-    simulator: Simulator, states: States, actions: NDArray[Any]
+    simulator: Simulator, states: States, *, actions: NDArray[Any]
 ) -> tuple[States, list[NDArray[Any]]]:
     """Return the states after (T, n, A) `actions`, and all that was seen on the way."""
     seen: list[NDArray[Any]] = []

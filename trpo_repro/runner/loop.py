@@ -37,7 +37,7 @@ from trpo_repro.types import Algorithm, Row
 class Reporter(Protocol):
     """Shows a run to a person."""
 
-    def start(self, folder: RunFolder, done: int, total: int) -> None:
+    def start(self, folder: RunFolder, done: int, *, total: int) -> None:
         """Training begins, or goes on, at iteration `done` of `total`."""
 
     def row(self, row: Row) -> None:
@@ -80,12 +80,12 @@ def execute(
             raise
         with ranks.connected():
             if ranks.rank:
-                _follow(config, algorithm, ranks)
+                _follow(config, algorithm, ranks=ranks)
                 return
             folder = RunFolder.of(config)
             if not restart and already_complete(config):
                 reporter.note(f"already complete: {folder.path}")
-                agreed_beginning(config, Checkpoint(config.iterations, 0, 0.0, {}), ranks)
+                agreed_beginning(config, Checkpoint(config.iterations, 0, 0.0, {}), ranks=ranks)
                 return
             if restart and (aside := folder.move_aside()):
                 reporter.note(f"the old run is kept in {aside}")
@@ -94,11 +94,11 @@ def execute(
                 _Run(config, folder, algorithm, reporter, writer, ranks, requests).execute()
 
 
-def _follow(config: RunConfig, algorithm: Algorithm, ranks: Ranks) -> None:
+def _follow(config: RunConfig, algorithm: Algorithm, *, ranks: Ranks) -> None:
     """Do this rank's share of the iterations of rank 0, which says where they begin."""
-    begin = agreed_beginning(config, None, ranks)
+    begin = agreed_beginning(config, None, ranks=ranks)
     advice = advice_against_divergence(config)
-    for _ in train(algorithm, begin, config.iterations, ranks, advice=advice):
+    for _ in train(algorithm, begin, iterations=config.iterations, ranks=ranks, advice=advice):
         pass
 
 
@@ -131,11 +131,11 @@ class _Run:
     def execute(self) -> None:
         """Resume or begin, train, save."""
         self.latest = self._resume()
-        agreed_beginning(self.config, self.latest, self.ranks)
+        agreed_beginning(self.config, self.latest, ranks=self.ranks)
         self._write_config()
         self._status("running")
         with closing(ProgressFile(self.folder.progress)) as self.progress:
-            self.reporter.start(self.folder, self.latest.iterations, self.config.iterations)
+            self.reporter.start(self.folder, self.latest.iterations, total=self.config.iterations)
             self._work()
         self.reporter.finish(f"done: {self.folder.path}")
 
@@ -159,7 +159,7 @@ class _Run:
         """Return the newest checkpoint, or the beginning; cut the rows back to it."""
         self.before, warnings = told_by(self.folder.config)
         warnings += told_by(self.folder.status)[1]
-        check_same_science(self.before, self.config, self.folder)
+        check_same_science(self.before, self.config, folder=self.folder)
         remove_temporaries(self.folder.path)
         found, damage = newest_checkpoint(self.folder.checkpoints, identity=self.config.identity())
         warnings += damage
@@ -184,7 +184,9 @@ class _Run:
         with self._board() as board:
             last_save = time.perf_counter()
             iterations, advice = self.config.iterations, advice_against_divergence(self.config)
-            training = train(self.algorithm, self.latest, iterations, self.ranks, advice=advice)
+            training = train(
+                self.algorithm, self.latest, iterations=iterations, ranks=self.ranks, advice=advice
+            )
             for row, state in training:
                 with self.requests.after():
                     self.progress.append(row)
@@ -225,7 +227,7 @@ class _Run:
 
     def _write_config(self) -> None:
         """Write the resolved configuration and where it runs and ran before."""
-        history = with_history(self.provenance, self.before, self.latest.iterations)
+        history = with_history(self.provenance, self.before, iterations=self.latest.iterations)
         write_json(self.folder.config, {**plain(self.config), "provenance": history})
         self.folder.failure.unlink(missing_ok=True)
 

@@ -20,9 +20,9 @@ from trpo_repro.types import Algorithm, Row
 def train(
     algorithm: Algorithm,
     begin: Checkpoint,
+    *,
     iterations: int,
     ranks: Ranks = ALONE,
-    *,
     advice: str = "",
 ) -> Iterator[tuple[Row, Checkpoint]]:
     """Yield, for each iteration from `begin` on, its row and the state behind it.

@@ -69,11 +69,11 @@ def record(folder: RunFolder, config: RunConfig, *, seed: int, greedy: bool, siz
         raise ConfigError(
             f"there is no picture of task={config.task.name}", fix="choose a robot or a game"
         )
-    return Video(_frames(sampler, arrays, draw, seed), fps)
+    return Video(_frames(sampler, arrays, draw=draw, seed=seed), fps)
 
 
 def _frames(
-    sampler: Sampler, arrays: dict[str, NDArray[Any]], draw: Draw, seed: int
+    sampler: Sampler, arrays: dict[str, NDArray[Any]], *, draw: Draw, seed: int
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the picture of each state of one episode."""
     simulator, distribution = sampler.simulator, sampler.policy.distribution

@@ -27,7 +27,7 @@ class Baseline(Protocol):
     def initial(self, rng: np.random.Generator) -> Floats:
         """Return the coefficients before any fit; they predict zero, or nearly."""
 
-    def predict(self, coefficients: Floats, observations: Floats, age: Floats) -> Floats:
+    def predict(self, coefficients: Floats, observations: Floats, *, age: Floats) -> Floats:
         """Return (n,) float64 values.
 
         Args:
@@ -40,6 +40,7 @@ class Baseline(Protocol):
         self,
         coefficients: Floats,
         observations: Floats,
+        *,
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,
@@ -57,7 +58,7 @@ class NoBaseline:
         """Return no coefficients."""
         return np.zeros(0)
 
-    def predict(self, coefficients: Floats, observations: Floats, age: Floats) -> Floats:
+    def predict(self, coefficients: Floats, observations: Floats, *, age: Floats) -> Floats:
         """Return zeros."""
         return np.zeros(len(observations))
 
@@ -65,6 +66,7 @@ class NoBaseline:
         self,
         coefficients: Floats,
         observations: Floats,
+        *,
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,
@@ -101,7 +103,7 @@ class LinearBaseline:
         """Return zeros."""
         return np.zeros(self.size)
 
-    def predict(self, coefficients: Floats, observations: Floats, age: Floats) -> Floats:
+    def predict(self, coefficients: Floats, observations: Floats, *, age: Floats) -> Floats:
         """Return features · coefficients."""
 
         def product(rows: slice) -> Floats:
@@ -114,6 +116,7 @@ class LinearBaseline:
         self,
         coefficients: Floats,
         observations: Floats,
+        *,
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,
@@ -153,7 +156,7 @@ class MlpBaseline:
 
     def __init__(self, observation_size: int, workers: Workers) -> None:
         """Serve observations of `observation_size` numbers."""
-        self._network = Mlp(observation_size + 1, self.HIDDEN, 1)
+        self._network = Mlp(observation_size + 1, self.HIDDEN, outputs=1)
         self._workers = workers
 
     def initial(self, rng: np.random.Generator) -> Floats:
@@ -161,7 +164,7 @@ class MlpBaseline:
         weights = self._network.initial_parameters(rng, output_gain=1.0).numpy()
         return np.concatenate([[0.0, 0.0], weights])
 
-    def predict(self, coefficients: Floats, observations: Floats, age: Floats) -> Floats:
+    def predict(self, coefficients: Floats, observations: Floats, *, age: Floats) -> Floats:
         """Return shift + scale · network."""
         shift, scale = coefficients[:2]
         weights = torch.from_numpy(coefficients[2:].astype(np.float32))
@@ -179,6 +182,7 @@ class MlpBaseline:
         self,
         coefficients: Floats,
         observations: Floats,
+        *,
         age: Floats,
         returns: Floats,
         rng: np.random.Generator,

@@ -31,6 +31,7 @@ def group_of_steps(group: int) -> Iterator[None]:
 def require_finite(
     rewards: Floats,
     observations: Sequence[NDArray[Any]],
+    *,
     place: Callable[[int], str],
 ) -> None:
     """Raise if a step gave a reward or an observation that is no number.

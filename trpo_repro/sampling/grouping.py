@@ -89,7 +89,7 @@ GAMES = Grouping(most=16, widest=16, square=True)
 the network takes half an emulator's time, of eight a seventh for each."""
 
 
-def group_count(steps: int, horizon: int, grouping: Grouping = ANY_TASK) -> int:
+def group_count(steps: int, horizon: int, *, grouping: Grouping = ANY_TASK) -> int:
     """Return how many groups sample a batch of `steps` whose episodes' length is not known."""
     return grouping.groups(steps // horizon)
 

@@ -79,8 +79,8 @@ class LocalVineSampler:
         self,
         theta: NDArray[np.float32],
         normaliser: Normaliser,
-        streams: Streams,
         *,
+        streams: Streams,
         trunk_steps: int,
         expected_length: float,
         states: float,
@@ -105,7 +105,7 @@ class LocalVineSampler:
         ]
         # Without processes one after the other: threads would take each other's emulators.
         run = self.forks.map if self.forks else lambda tasks: [self.grow(task) for task in tasks]
-        vines = self.trunk.workers.collect(Vines, run, tasks)
+        vines = self.trunk.workers.collect(Vines, run, tasks=tasks)
         if not len(vines.chosen):
             raise ConfigError(
                 f"none of {len(vines.trunk.rewards)} states was chosen to branch from",

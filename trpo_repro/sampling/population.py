@@ -72,8 +72,8 @@ class PopulationSampler:
         self,
         thetas: NDArray[np.float32],
         normaliser: Normaliser,
-        streams: Streams,
         *,
+        streams: Streams,
         steps: int,
     ) -> PopulationBatch:
         """Let each of the (M, P) `thetas` play for `steps` / M control steps, about."""
@@ -82,7 +82,7 @@ class PopulationSampler:
             for group, part in enumerate(np.array_split(thetas, GROUPING.groups(len(thetas))))
         ]
         run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
-        return self.workers.collect(PopulationBatch, run, tasks)
+        return self.workers.collect(PopulationBatch, run, tasks=tasks)
 
     def forked(self, count: int) -> PopulationSampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -113,13 +113,13 @@ class PopulationSampler:
             states, rewards, terminated = simulator.step(states, actions)
             seen.append(observations)
             ledger.add(seat, rewards)
-            require_finite(rewards, [observations], partial(_place, each, seat, age))
+            require_finite(rewards, [observations], place=partial(_place, each, seat, age))
             age += 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
             if ended.any():
-                again = ledger.finish(seat, age, ended)
-                states, age = self._restart(states, age, again, resets)
+                again = ledger.finish(seat, age, ended=ended)
+                states, age = self._restart(states, age, again=again, resets=resets)
                 keep = ~ended | again
                 if not keep.all():
                     states, age, seat = states[keep], age[keep], seat[keep]
@@ -130,6 +130,7 @@ class PopulationSampler:
         self,
         states: States,
         age: NDArray[np.int64],
+        *,
         again: NDArray[np.bool_],
         resets: np.random.Generator,
     ) -> tuple[States, NDArray[np.int64]]:
@@ -177,7 +178,7 @@ class _Ledger:
         self.total[seat] += rewards
 
     def finish(
-        self, seat: NDArray[np.int64], age: NDArray[np.int64], ended: NDArray[np.bool_]
+        self, seat: NDArray[np.int64], age: NDArray[np.int64], *, ended: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Book the episodes that `ended`; return which rows have room for one more."""
         rows = seat[ended]

@@ -32,6 +32,7 @@ class Record:
         self,
         rows: NDArray[np.int64],
         episode: NDArray[np.int64],
+        *,
         age: NDArray[np.int64],
         terminated: NDArray[np.bool_],
         states: States,
@@ -45,11 +46,11 @@ class Record:
         """Put every step behind its predecessor of the same episode."""
         columns = [np.concatenate(column) for column in zip(*self._steps, strict=True)]
         actions, rewards, episode, age = columns[:4]
-        require_finite(rewards, self._observations, partial(_place, episode, age))
+        require_finite(rewards, self._observations, place=partial(_place, episode, age))
         ended, lengths, terminated, final, states = map(
             np.concatenate, zip(*self._ends, strict=True)
         )
-        require_finite(np.zeros(len(final)), [final], partial(_place, ended, lengths))
+        require_finite(np.zeros(len(final)), [final], place=partial(_place, ended, lengths))
         order = np.argsort(ended)
         assert np.array_equal(ended[order], np.arange(episodes)), "an episode did not end once"
         lengths = lengths[order]

@@ -46,8 +46,8 @@ def discounted_sums(
 def advantages_and_returns(
     trajectories: Trajectories,
     values: Floats,
-    final_values: Floats,
     *,
+    final_values: Floats,
     discount: float,
     lambda_: float,
 ) -> tuple[Floats, Floats]:

@@ -63,8 +63,8 @@ class Sampler:
         self,
         theta: NDArray[np.float32],
         normaliser: Normaliser,
-        streams: Streams,
         *,
+        streams: Streams,
         steps: int,
         expected_length: float,
     ) -> Trajectories:
@@ -78,7 +78,7 @@ class Sampler:
             expected_length: Mean length of an episode in the batch before; 0 if there was none.
         """
         plans = self.plans(steps, expected_length)
-        return self._sample(theta, normaliser, streams, plans)
+        return self._sample(theta, normaliser, streams=streams, plans=plans)
 
     def plans(self, steps: int, expected_length: float) -> list[Plan]:
         """Return what each group of a batch of about `steps` control steps samples."""
@@ -87,10 +87,12 @@ class Sampler:
         return self.grouping.first_batch(steps, self.simulator.horizon)
 
     def episodes(
-        self, theta: NDArray[np.float32], normaliser: Normaliser, streams: Streams, *, count: int
+        self, theta: NDArray[np.float32], normaliser: Normaliser, *, streams: Streams, count: int
     ) -> Trajectories:
         """Sample exactly `count` episodes."""
-        return self._sample(theta, normaliser, streams, self.grouping.whole_episodes(count))
+        return self._sample(
+            theta, normaliser, streams=streams, plans=self.grouping.whole_episodes(count)
+        )
 
     def forked(self, count: int) -> Sampler:
         """Return the same sampler with groups run by `count` processes instead of threads.
@@ -103,6 +105,7 @@ class Sampler:
         self,
         theta: NDArray[np.float32],
         normaliser: Normaliser,
+        *,
         streams: Streams,
         plans: list[Plan],
     ) -> Trajectories:
@@ -111,7 +114,7 @@ class Sampler:
             GroupTask(theta, normaliser, streams, group, plan) for group, plan in enumerate(plans)
         ]
         run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
-        return self.workers.collect(Trajectories, run, groups)
+        return self.workers.collect(Trajectories, run, tasks=groups)
 
     def sample_group(self, task: GroupTask) -> Trajectories:
         """Run one group until its plan allows no further episode: a pure function of `task`."""
@@ -141,22 +144,27 @@ class Sampler:
             # Only where they are kept: a simulator may step its states in place.
             before = list[States]()
             if self.keep_states:
-                before.append(self._kept(states, task.share, start, episode, age))
+                before.append(self._kept(states, task.share, start=start, episode=episode, age=age))
             states, rewards, terminated = simulator.step(states, actions)
             record.add_step(self._recorded(observations), actions, rewards, episode, age, *before)
             age = age + 1
             step += 1
             ended = terminated | (age >= simulator.horizon)
             if ended.any():
-                record.add_ends(np.flatnonzero(ended), episode, age, terminated, states)
+                record.add_ends(
+                    np.flatnonzero(ended), episode, age=age, terminated=terminated, states=states
+                )
                 plan.finish(age[ended])
-                states, episode, age = self._replace(states, episode, age, ended, plan, resets)
+                states, episode, age = self._replace(
+                    states, episode, age=age, ended=ended, plan=plan, resets=resets
+                )
         return record.trajectories(plan.started)
 
     def _kept(
         self,
         states: States,
         share: float,
+        *,
         start: float,
         episode: NDArray[np.int64],
         age: NDArray[np.int64],
@@ -164,7 +172,10 @@ class Sampler:
         """Return copies of (n, …) `states`; if only a `share` is wanted, None in others' place."""
         if share == 1.0:
             return self.simulator.copy(states)
-        kept, wanted = np.full(len(states), None), evenly_chosen(share, start, episode, age)
+        kept, wanted = (
+            np.full(len(states), None),
+            evenly_chosen(share, start, episode=episode, age=age),
+        )
         if wanted.any():
             kept[wanted] = self.simulator.copy(states[wanted])
         return kept
@@ -181,6 +192,7 @@ class Sampler:
         self,
         states: States,
         episode: NDArray[np.int64],
+        *,
         age: NDArray[np.int64],
         ended: NDArray[np.bool_],
         plan: Plan,
@@ -203,7 +215,7 @@ class Sampler:
 
 
 def evenly_chosen(
-    share: float, start: float, episode: NDArray[np.int64], age: NDArray[np.int64]
+    share: float, start: float, *, episode: NDArray[np.int64], age: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Tell which states of a group are chosen, the same `share` of every episode.
 

@@ -97,8 +97,8 @@ class VineSampler:
         self,
         theta: NDArray[np.float32],
         normaliser: Normaliser,
-        streams: Streams,
         *,
+        streams: Streams,
         states: States,
     ) -> Rollouts:
         """Branch from each of the N `states`.
@@ -115,7 +115,7 @@ class VineSampler:
             for group, share in enumerate(np.array_split(np.arange(len(states)), groups))
         ]
         run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
-        return self.workers.collect(Rollouts, run, tasks)
+        return self.workers.collect(Rollouts, run, tasks=tasks)
 
     def forked(self, count: int) -> VineSampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
@@ -211,7 +211,7 @@ class _Group:
         for step in range(sampler.rollout_length):
             states, rewards, terminated = simulator.step(states, actions)
             observations = simulator.observe(states)
-            require_finite(rewards, [observations], partial(self._place, branch, step))
+            require_finite(rewards, [observations], place=partial(self._place, branch, step))
             if sampler.reward_bound < math.inf:
                 rewards = np.clip(rewards, -sampler.reward_bound, sampler.reward_bound)
             self.q_values[branch] += sampler.discount**step * rewards
@@ -219,7 +219,7 @@ class _Group:
             last = step == sampler.rollout_length - 1
             if last or terminated.any():
                 ended = terminated | last
-                self._finish(branch[ended], observations[ended], terminated[ended])
+                self._finish(branch[ended], observations[ended], terminated=terminated[ended])
                 branch, states = branch[~ended], states[~ended]
                 if not len(branch):
                     return
@@ -232,7 +232,11 @@ class _Group:
         return f"rollout {number} from state {state}, step {step}"
 
     def _finish(
-        self, branch: NDArray[np.int64], observations: NDArray[Any], terminated: NDArray[np.bool_]
+        self,
+        branch: NDArray[np.int64],
+        observations: NDArray[Any],
+        *,
+        terminated: NDArray[np.bool_],
     ) -> None:
         """Note where these branches ended."""
         self.final[branch] = observations

@@ -112,7 +112,7 @@ class Atari:
         last_two = np.empty((len(states), 2, HEIGHT, WIDTH), np.uint8)
         after, rewards = np.empty(len(states), dtype=object), np.empty(len(states))
         for row, state in enumerate(states):
-            after[row], rewards[row] = self._played(state, int(chosen[row]), last_two[row])
+            after[row], rewards[row] = self._played(state, int(chosen[row]), last_two=last_two[row])
         screens = shrunk(np.maximum(last_two[:, 0], last_two[:, 1]))
         for state, screen in zip(after, screens, strict=True):
             state.screens = np.concatenate([state.screens[1:], screen[None]])
@@ -149,7 +149,7 @@ class Atari:
         return state
 
     def _played(
-        self, state: AtariState, action: int, last_two: NDArray[np.uint8]
+        self, state: AtariState, action: int, *, last_two: NDArray[np.uint8]
     ) -> tuple[AtariState, float]:
         """Return the next state, its screens still those of `state`, and the reward.
 

@@ -62,7 +62,7 @@ class BatchedMujoco:
         data = mujoco.MjData(model)
         mujoco.mj_getState(model, data, self.neutral_state, FULL_PHYSICS)
 
-    def perturbed(self, count: int, scale: float, rng: np.random.Generator) -> Floats:
+    def perturbed(self, count: int, scale: float, *, rng: np.random.Generator) -> Floats:
         """Return `count` neutral states, each position and velocity off by uniform ± `scale`."""
         states = np.empty((count, self.state_size))
         states[:] = self.neutral_state

@@ -142,7 +142,7 @@ class Locomotion:
 
     def reset(self, count: int, rng: np.random.Generator) -> Floats:
         """Draw `count` states around the neutral pose."""
-        return self.engine.perturbed(count, self.robot.reset_noise, rng)
+        return self.engine.perturbed(count, self.robot.reset_noise, rng=rng)
 
     def observe(self, states: Floats) -> NDArray[np.float32]:
         """Return positions (less the hidden ones) and velocities, (n, D)."""

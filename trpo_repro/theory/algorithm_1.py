@@ -67,12 +67,12 @@ class Race:
 
 def penalised(mdps: MDPs, policy: Array) -> Step:
     """Return a step of Algorithm 1, with C from the policy's own advantages."""
-    return algorithm_1_step(mdps, policy, penalty_coefficient(mdps, policy))
+    return algorithm_1_step(mdps, policy, penalty=penalty_coefficient(mdps, policy))
 
 
 def constrained(mdps: MDPs, policy: Array) -> Step:
     """Return a step of Eq. (11) with δ = `DELTA`."""
-    return trust_region_step(mdps, policy, DELTA)
+    return trust_region_step(mdps, policy, delta=DELTA)
 
 
 def monotone_improvement(pair: Pair) -> list[Check]:
@@ -86,12 +86,19 @@ def monotone_improvement(pair: Pair) -> list[Check]:
         step = penalised(mdps, policy)
         promised.append(step.gain)
         proved.append(step.gain + step.gap)
-        gained.append(improvement(mdps, policy, step))
+        gained.append(improvement(mdps, policy, step=step))
         policy = step.policy
     gain, best = np.stack(promised, -1), np.stack(proved, -1)
     return [
-        identity(MAXIMUM, "Alg. 1", gain / best, np.ones_like(gain), 1.0, tolerance=ACCURACY),
-        bound(GAIN, "Eq. 10", np.maximum(gain, 0), np.stack(gained, -1), unit),
+        identity(
+            MAXIMUM,
+            "Alg. 1",
+            left=gain / best,
+            right=np.ones_like(gain),
+            unit=1.0,
+            tolerance=ACCURACY,
+        ),
+        bound(GAIN, "Eq. 10", used=np.maximum(gain, 0), allowed=np.stack(gained, -1), unit=unit),
     ]
 
 
@@ -99,7 +106,7 @@ def race(seed: int) -> Race:
     """Return how many iterations each takes on `RACES` MDPs for each discount."""
     rng = np.random.default_rng((seed, 200))
     discount = np.repeat(DISCOUNTS, RACES)
-    mdps = random_mdps(rng, discount, *RACE_SIZE)
+    mdps = random_mdps(rng, discount, size=RACE_SIZE)
     return Race(discount, pace(mdps, penalised), pace(mdps, constrained))
 
 
@@ -126,7 +133,7 @@ def pace(mdps: MDPs, algorithm: _Algorithm) -> Pace:
     missing = SHARE * whole - (expected_return(mdps, policy) - begin)
     more = np.divide(missing, last_gain, out=np.zeros_like(missing), where=~reached)
     start = np.full(shape, 1 / shape[-1])
-    return Pace(steps + more, reached, first.kl_max, improvement(mdps, start, first) / whole)
+    return Pace(steps + more, reached, first.kl_max, improvement(mdps, start, step=first) / whole)
 
 
 def optimal_return(mdps: MDPs) -> Array:

@@ -39,7 +39,7 @@ class AlongStep:
 
 def along_step(seed: int, alpha: Array) -> AlongStep:
     """Return what steps of length `alpha` from the uniform to the greedy policy bring."""
-    one = random_mdps(np.random.default_rng((seed, 400)), np.array([DISCOUNT]), *SIZE)
+    one = random_mdps(np.random.default_rng((seed, 400)), np.array([DISCOUNT]), size=SIZE)
     k = len(alpha)
     repeated = (np.repeat(x, k, 0) for x in (one.transitions, one.rewards, one.start, one.discount))
     mdps = MDPs(*repeated)

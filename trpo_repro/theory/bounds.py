@@ -61,8 +61,8 @@ def section_2(pair: Pair, rng: np.random.Generator) -> list[Check]:
         policy_difference(pair),
         first_order_value(pair),
         first_order_gradient(pair, rng),
-        mixture_bound(pair, greedy(pair.advantages), "greedy π′"),
-        mixture_bound(pair, pair.new, "any π′"),
+        mixture_bound(pair, greedy(pair.advantages), which="greedy π′"),
+        mixture_bound(pair, pair.new, which="any π′"),
     ]
 
 
@@ -76,14 +76,18 @@ def policy_difference(pair: Pair) -> Check:
     new_visits = visits(pair.mdps, pair.new)
     right = pair.old_return + dot(new_visits, pair.expected_advantages)  # Eq. (2)
     unit = return_unit(pair.mdps)
-    return identity("policy difference, by states", "Eq. 2", pair.new_return, right, unit)
+    return identity(
+        "policy difference, by states", "Eq. 2", left=pair.new_return, right=right, unit=unit
+    )
 
 
 def first_order_value(pair: Pair) -> Check:
     """Check L_π(π) = η(π)."""
     same = Pair(pair.mdps, pair.old, pair.old, pair.mixing)
     unit = return_unit(pair.mdps)
-    return identity("L = η at the old policy", "Eq. 4", same.surrogate, pair.old_return, unit)
+    return identity(
+        "L = η at the old policy", "Eq. 4", left=same.surrogate, right=pair.old_return, unit=unit
+    )
 
 
 def first_order_gradient(pair: Pair, rng: np.random.Generator) -> Check:
@@ -95,36 +99,42 @@ def first_order_gradient(pair: Pair, rng: np.random.Generator) -> Check:
     surrogate = Pair(pair.mdps, pair.old, moved, pair.mixing).surrogate
     left, right = (x.imag / COMPLEX_STEP for x in (surrogate, expected_return(pair.mdps, moved)))
     unit = return_unit(pair.mdps) * np.abs(direction).max((-1, -2))
-    return identity("∇L = ∇η at the old policy", "Eq. 4", left, right, unit)
+    return identity("∇L = ∇η at the old policy", "Eq. 4", left=left, right=right, unit=unit)
 
 
-def mixture_bound(pair: Pair, towards: Array, which: str) -> Check:
+def mixture_bound(pair: Pair, towards: Array, *, which: str) -> Check:
     """Check η ≥ L − 2εγ/(1 − γ)² α² for the mixture with `towards`."""
     mixed, discount = mixture(pair, towards), pair.mdps.discount
     epsilon = np.abs(dot(towards, pair.advantages)).max(-1)
     penalty = MIXTURE * epsilon * discount / (1 - discount) ** 2 * pair.mixing**2  # Eq. (6)
     lost = mixed.surrogate - mixed.new_return
-    return bound(f"mixture, {which}", "Eq. 6", lost, penalty, return_unit(pair.mdps))
+    return bound(
+        f"mixture, {which}", "Eq. 6", used=lost, allowed=penalty, unit=return_unit(pair.mdps)
+    )
 
 
 def theorem_1(pair: Pair) -> Check:
     """Check η(π̃) ≥ L_π(π̃) − 4εγ/(1 − γ)² α²."""
     penalty = theorem_1_penalty(pair, pair.alpha**2)  # Eq. (8)
     lost = pair.surrogate - pair.new_return
-    return bound("Theorem 1", "Eq. 8", lost, penalty, return_unit(pair.mdps))
+    return bound("Theorem 1", "Eq. 8", used=lost, allowed=penalty, unit=return_unit(pair.mdps))
 
 
 def pollard(pair: Pair) -> Check:
     """Check D_TV² ≤ D_KL in every state."""
     squared = total_variation(pair.old, pair.new) ** 2
-    return bound("D_TV² ≤ D_KL", "Sec. 3", squared, kl_divergence(pair.old, pair.new), 1.0)
+    return bound(
+        "D_TV² ≤ D_KL", "Sec. 3", used=squared, allowed=kl_divergence(pair.old, pair.new), unit=1.0
+    )
 
 
 def kl_bound(pair: Pair) -> Check:
     """Check η(π̃) ≥ L_π(π̃) − C D_KL^max(π, π̃)."""
     penalty = theorem_1_penalty(pair, pair.kl_max)  # Eq. (9)
     lost = pair.surrogate - pair.new_return
-    return bound("Theorem 1 by KL", "Eq. 9", lost, penalty, return_unit(pair.mdps))
+    return bound(
+        "Theorem 1 by KL", "Eq. 9", used=lost, allowed=penalty, unit=return_unit(pair.mdps)
+    )
 
 
 def perturbation(pair: Pair) -> list[Check]:
@@ -138,11 +148,17 @@ def perturbation(pair: Pair) -> list[Check]:
     change = state_transitions(mdps, pair.new) - chain  # Δ
     changed_value = np.einsum("nst,nt->ns", change, values(mdps, pair.old))  # Δ v
     first = discount * dot(pair.old_visits, changed_value)
-    again = np.einsum("nst,nt->ns", change, solve_discounted(mdps, chain, changed_value))  # Δ G Δ v
+    again = np.einsum(
+        "nst,nt->ns", change, solve_discounted(mdps, chain, right=changed_value)
+    )  # Δ G Δ v
     second = discount**2 * dot(visits(mdps, pair.new), again)
     gain, unit = pair.new_return - pair.old_return, return_unit(mdps)
     surrogate_gain = pair.surrogate - pair.old_return
     return [
-        identity("perturbation, second order", "Eq. 49", gain, first + second, unit),
-        identity("its first order is L's gain", "Eq. 50", surrogate_gain, first, unit),
+        identity(
+            "perturbation, second order", "Eq. 49", left=gain, right=first + second, unit=unit
+        ),
+        identity(
+            "its first order is L's gain", "Eq. 50", left=surrogate_gain, right=first, unit=unit
+        ),
     ]

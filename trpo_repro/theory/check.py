@@ -54,18 +54,28 @@ class Check:
 
 
 def identity(
-    claim: str, equation: str, left: Array, right: Array, unit: Array | float, *,
+    claim: str,
+    equation: str,
+    *,
+    left: Array,
+    right: Array,
+    unit: Array | float,
     tolerance: float = TOLERANCE,
-) -> Check:  # fmt: skip
+) -> Check:
     """Return the check of left = right, both (n, …), in units of `unit`, (n,)."""
     difference = np.abs(left - right).reshape(len(left), -1).max(-1) / unit
     return Check(claim, equation, difference, difference, identity=True, tolerance=tolerance)
 
 
 def bound(
-    claim: str, equation: str, used: Array, allowed: Array, unit: Array | float, *,
+    claim: str,
+    equation: str,
+    *,
+    used: Array,
+    allowed: Array,
+    unit: Array | float,
     misprint: bool = False,
-) -> Check:  # fmt: skip
+) -> Check:
     """Return the check of used ≤ allowed; further axes than the first are all to hold.
 
     Args:

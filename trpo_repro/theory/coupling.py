@@ -22,7 +22,7 @@ def appendix_a(pair: Pair) -> list[Check]:
         *lemma_1(pair, expected),
         coupling(pair),
         lemma_2(pair),
-        *lemma_3(pair, expected, agreed),
+        *lemma_3(pair, expected, agreed=agreed),
         summed(pair),
     ]
 
@@ -66,7 +66,7 @@ def lemma_2(pair: Pair) -> Check:
     """Check |Ā(s)| ≤ 2α max |A| in every state."""
     used = np.abs(pair.expected_advantages)
     allowed = np.broadcast_to((2 * pair.alpha * pair.epsilon)[:, None], used.shape)  # Eq. (28)
-    return bound("Lemma 2", "Eq. 28", used, allowed, advantage_unit(pair.mdps))
+    return bound("Lemma 2", "Eq. 28", used=used, allowed=allowed, unit=advantage_unit(pair.mdps))
 
 
 def coupling(pair: Pair) -> Check:
@@ -76,7 +76,7 @@ def coupling(pair: Pair) -> Check:
     found = np.concatenate([joint.sum(-1), joint.sum(-2), differ[..., None]], -1)
     distance = total_variation(pair.old, pair.new)[..., None]
     wanted = np.concatenate([pair.old, pair.new, distance], -1)
-    return identity("coupling, P(a ≠ ã) = D_TV", "Def. 1", found, wanted, 1.0)
+    return identity("coupling, P(a ≠ ã) = D_TV", "Def. 1", left=found, right=wanted, unit=1.0)
 
 
 def followed(pair: Pair) -> tuple[Array, Array]:
@@ -103,12 +103,12 @@ def lemma_1(pair: Pair, expected: Array) -> list[Check]:
     under_old, under_new = pair.old_return + discounted.sum(-1)  # Eq. (27), (26)
     unit = return_unit(pair.mdps)
     return [
-        identity("Lemma 1", "Eq. 19", pair.new_return, under_new, unit),
-        identity("L over time", "Eq. 27", pair.surrogate, under_old, unit),
+        identity("Lemma 1", "Eq. 19", left=pair.new_return, right=under_new, unit=unit),
+        identity("L over time", "Eq. 27", left=pair.surrogate, right=under_old, unit=unit),
     ]
 
 
-def lemma_3(pair: Pair, expected: Array, agreed: Array) -> list[Check]:
+def lemma_3(pair: Pair, expected: Array, *, agreed: Array) -> list[Check]:
     """Check Lemma 3 and the steps of its proof at every time; arguments are from `followed`.
 
     Lemma 3 prints 2α max Ā(s) between the two sides that matter, which is neither always above the
@@ -122,10 +122,14 @@ def lemma_3(pair: Pair, expected: Array, agreed: Array) -> list[Check]:
     printed = np.broadcast_to(2 * pair.alpha[:, None] * largest, apart.shape)  # Eq. (32)
     unit = advantage_unit(pair.mdps)
     return [
-        bound("P(agreed before t)", "Eq. 37", at_least[:, 1:], agreed[:, 1:], 1.0),  # at 0 both 1
-        bound("Lemma 3 by max |Ā|", "Eq. 38", apart, proved, unit),
-        bound("Lemma 3", "Eq. 40", apart, wanted, unit),
-        bound("Lemma 3's middle term", "Eq. 32", apart, printed, unit, misprint=True),
+        bound(
+            "P(agreed before t)", "Eq. 37", used=at_least[:, 1:], allowed=agreed[:, 1:], unit=1.0
+        ),  # at 0 both 1
+        bound("Lemma 3 by max |Ā|", "Eq. 38", used=apart, allowed=proved, unit=unit),
+        bound("Lemma 3", "Eq. 40", used=apart, allowed=wanted, unit=unit),
+        bound(
+            "Lemma 3's middle term", "Eq. 32", used=apart, allowed=printed, unit=unit, misprint=True
+        ),
     ]
 
 
@@ -135,4 +139,6 @@ def summed(pair: Pair) -> Check:
     denominator = (1 - discount) * (1 - discount * (1 - alpha))
     allowed = 4 * alpha**2 * discount * pair.epsilon / denominator  # Eq. (44)
     used = np.abs(pair.new_return - pair.surrogate)
-    return bound("both lemmas, over time", "Eq. 44", used, allowed, return_unit(pair.mdps))
+    return bound(
+        "both lemmas, over time", "Eq. 44", used=used, allowed=allowed, unit=return_unit(pair.mdps)
+    )

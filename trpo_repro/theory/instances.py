@@ -16,13 +16,13 @@ def softmax(logits: Array) -> Array:
     return _normalised(np.exp(logits - logits.real.max(-1, keepdims=True)))
 
 
-def random_mdps(rng: np.random.Generator, discounts: Array, states: int, actions: int) -> MDPs:
-    """Return one MDP for each of `discounts`.
+def random_mdps(rng: np.random.Generator, discounts: Array, *, size: tuple[int, int]) -> MDPs:
+    """Return one MDP of `size`, states and actions, for each of `discounts`.
 
     Transitions are Dirichlet, from nearly deterministic (concentration 0.1) to nearly uniform (10);
     rewards are standard normal.
     """
-    n = len(discounts)
+    n, (states, actions) = len(discounts), size
     concentration = 10.0 ** rng.uniform(-1, 1, (n, 1, 1, 1))
     return MDPs(
         transitions=_normalised(rng.standard_gamma(concentration, (n, states, actions, states))),
@@ -32,10 +32,10 @@ def random_mdps(rng: np.random.Generator, discounts: Array, states: int, actions
     )
 
 
-def random_pairs(rng: np.random.Generator, count: int, states: int, actions: int) -> Pair:
+def random_pairs(rng: np.random.Generator, count: int, *, size: tuple[int, int]) -> Pair:
     """Return `count` MDPs with an old policy, and a new one a step of 10⁻³ to 10 logits away."""
-    mdps = random_mdps(rng, rng.choice(DISCOUNTS, count), states, actions)
-    shape = (count, states, actions)
+    mdps = random_mdps(rng, rng.choice(DISCOUNTS, count), size=size)
+    shape = (count, *size)
     old = rng.uniform(0, 3, (count, 1, 1)) * rng.standard_normal(shape)
     step = 10.0 ** rng.uniform(-3, 1, (count, 1, 1)) * rng.standard_normal(shape)
     mixing = 10.0 ** rng.uniform(-3, 0, count)
@@ -46,7 +46,7 @@ def random_families(seed: int, count: int) -> list[Pair]:
     """Return `count` random MDPs, one batch for each of `SIZES`."""
     shares = [len(part) for part in np.array_split(np.arange(count), len(SIZES))]
     return [
-        random_pairs(np.random.default_rng((seed, number)), share, *size)
+        random_pairs(np.random.default_rng((seed, number)), share, size=size)
         for number, (share, size) in enumerate(zip(shares, SIZES, strict=True))
         if share
     ]

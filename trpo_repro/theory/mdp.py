@@ -50,7 +50,7 @@ def state_transitions(mdps: MDPs, policy: Array) -> Array:
     return chain
 
 
-def solve_discounted(mdps: MDPs, chain: Array, right: Array) -> Array:
+def solve_discounted(mdps: MDPs, chain: Array, *, right: Array) -> Array:
     """Return (I − γ chain)⁻¹ right: G of App. B applied to a function of the state.
 
     Args:
@@ -67,13 +67,13 @@ def solve_discounted(mdps: MDPs, chain: Array, right: Array) -> Array:
 
 def values(mdps: MDPs, policy: Array) -> Array:
     """Return V_π(s), shape (n, s): V = r + γ P_π V."""
-    return solve_discounted(mdps, state_transitions(mdps, policy), mdps.rewards)
+    return solve_discounted(mdps, state_transitions(mdps, policy), right=mdps.rewards)
 
 
 def visits(mdps: MDPs, policy: Array) -> Array:
     """Return the unnormalised discounted visitation frequencies ρ_π(s), shape (n, s)."""
     chain = state_transitions(mdps, policy).swapaxes(-1, -2)
-    return solve_discounted(mdps, chain, mdps.start)
+    return solve_discounted(mdps, chain, right=mdps.start)
 
 
 def expected_return(mdps: MDPs, policy: Array) -> Array:

@@ -62,7 +62,7 @@ class Step:
     gap: Array
 
 
-def algorithm_1_step(mdps: MDPs, old: Array, penalty: Array) -> Step:
+def algorithm_1_step(mdps: MDPs, old: Array, *, penalty: Array) -> Step:
     """Return argmax_π L(π) − C KL^max(old, π), with a certificate.
 
     At the best level κ the states' prices of KL, w_s = ρ(s) dΣpA/dκ, add up to C. Duality certifies
@@ -80,19 +80,19 @@ def algorithm_1_step(mdps: MDPs, old: Array, penalty: Array) -> Step:
         return dot(visit, tilt.multiplier)
 
     def surplus(log_level: Array) -> Array:
-        total = price(tilt_to_kl(old, advantage, np.exp(log_level)))
+        total = price(tilt_to_kl(old, advantage, level=np.exp(log_level)))
         return np.log(penalty / np.maximum(total, TINY)) - ROOT_TOLERANCE  # in the end, total ≤ C
 
     most = dot(visit, advantage.max(-1)) / penalty  # a KL that costs all that L can gain
     low = np.full(len(mdps), np.log(SMALLEST_LEVEL))
-    log_level = increasing_root(surplus, low, np.log(np.maximum(most, 2 * SMALLEST_LEVEL)))
-    tilt = tilt_to_kl(old, advantage, np.exp(log_level))
-    gain, kl_max = _surrogate_gain(visit, tilt.policy, advantage), tilt.kl.max(-1)
+    log_level = increasing_root(surplus, low, high=np.log(np.maximum(most, 2 * SMALLEST_LEVEL)))
+    tilt = tilt_to_kl(old, advantage, level=np.exp(log_level))
+    gain, kl_max = _surrogate_gain(visit, tilt.policy, advantage=advantage), tilt.kl.max(-1)
     gap = penalty * kl_max - dot(visit * tilt.multiplier, tilt.kl)
     return Step(tilt.policy, kl_max, gain - penalty * kl_max, gap)
 
 
-def trust_region_step(mdps: MDPs, old: Array, delta: float) -> Step:
+def trust_region_step(mdps: MDPs, old: Array, *, delta: float) -> Step:
     """Return argmax_π L(π) subject to KL^max(old, π) ≤ δ (Eq. 11).
 
     Args:
@@ -101,8 +101,8 @@ def trust_region_step(mdps: MDPs, old: Array, delta: float) -> Step:
         delta: δ, in nats.
     """
     advantage, visit = advantages(mdps, old), visits(mdps, old)
-    tilt = tilt_to_kl(old, advantage, np.full(len(mdps), delta))
-    gain, kl_max = _surrogate_gain(visit, tilt.policy, advantage), tilt.kl.max(-1)
+    tilt = tilt_to_kl(old, advantage, level=np.full(len(mdps), delta))
+    gain, kl_max = _surrogate_gain(visit, tilt.policy, advantage=advantage), tilt.kl.max(-1)
     room = np.maximum(delta - tilt.kl, 0)
     gap = dot(visit * tilt.multiplier, room)
     return Step(tilt.policy, kl_max, gain, gap)
@@ -115,7 +115,7 @@ def penalty_coefficient(mdps: MDPs, old: Array) -> Array:
     return penalty
 
 
-def tilt_to_kl(old: Array, advantage: Array, level: Array) -> Tilt:
+def tilt_to_kl(old: Array, advantage: Array, *, level: Array) -> Tilt:
     """Return in every state the policy of KL ≤ `level` with the greatest expected advantage.
 
     Args:
@@ -126,14 +126,14 @@ def tilt_to_kl(old: Array, advantage: Array, level: Array) -> Tilt:
     wanted = np.log(level)[:, None]
 
     def excess(strength: Array) -> Array:
-        kl = tilt_by(old, advantage, strength).kl
+        kl = tilt_by(old, advantage, strength=strength).kl
         return np.log(np.maximum(kl, TINY)) - wanted + ROOT_TOLERANCE  # in the end, KL ≤ κ
 
-    ends = (np.full(old.shape[:2], end) for end in STRENGTHS)
-    return tilt_by(old, advantage, increasing_root(excess, *ends))
+    low, high = (np.full(old.shape[:2], end) for end in STRENGTHS)
+    return tilt_by(old, advantage, strength=increasing_root(excess, low, high=high))
 
 
-def tilt_by(old: Array, advantage: Array, strength: Array) -> Tilt:
+def tilt_by(old: Array, advantage: Array, *, strength: Array) -> Tilt:
     """Return p(a) ∝ q(a) / (1 − y A(a) / max A), in which y = max A / ν is in (0, 1).
 
     KL(q‖p) = Σ q log(1 − z) + log Σ q / (1 − z) with z = y A / max A, and Σ q z = 0 turns both
@@ -164,7 +164,7 @@ def log_remainder(z: Array, rest: Array) -> Array:
     return np.where(np.abs(z) < SERIES_BELOW, np.polyval(SERIES, z), np.log(rest) + z)
 
 
-def increasing_root(function: _Function, low: Array, high: Array) -> Array:
+def increasing_root(function: _Function, low: Array, *, high: Array) -> Array:
     """Return where an increasing function is within `ROOT_TOLERANCE` of zero (Illinois method).
 
     Where the zero lies outside of [low, high], that is the end that is nearer to it.
@@ -189,12 +189,12 @@ def increasing_root(function: _Function, low: Array, high: Array) -> Array:
     return best
 
 
-def improvement(mdps: MDPs, old: Array, step: Step) -> Array:
+def improvement(mdps: MDPs, old: Array, *, step: Step) -> Array:
     """Return η(π_{i+1}) − η(π_i), shape (n,)."""
     pair = Pair(mdps, old, step.policy, np.zeros(len(mdps)))
     return pair.new_return - pair.old_return
 
 
-def _surrogate_gain(visit: Array, policy: Array, advantage: Array) -> Array:
+def _surrogate_gain(visit: Array, policy: Array, *, advantage: Array) -> Array:
     """Return L(π) − L(old), shape (n,)."""
     return dot(visit, dot(policy, advantage))

@@ -38,15 +38,15 @@ def test_an_interval_decides_only_where_all_of_it_is_on_one_side(
 
 
 def test_without_an_interval_nothing_is_decided() -> None:
-    assert at_least(None, 0.0) == at_most(None, 0.0) == within(None, 0.0, 1.0) == OPEN
+    assert at_least(None, 0.0) == at_most(None, 0.0) == within(None, (0.0, 1.0)) == OPEN
 
 
 def test_within_needs_the_whole_interval_and_is_not_met_where_none_of_it_is_inside() -> None:
-    assert within(Interval(0.9, 1.1), 0.8, 1.25) == MET
-    assert within(Interval(0.7, 1.1), 0.8, 1.25) == OPEN
-    assert within(Interval(0.7, 1.3), 0.8, 1.25) == OPEN
-    assert within(Interval(0.5, 0.7), 0.8, 1.25) == NOT_MET
-    assert within(Interval(1.3, 1.7), 0.8, 1.25) == NOT_MET
+    assert within(Interval(0.9, 1.1), (0.8, 1.25)) == MET
+    assert within(Interval(0.7, 1.1), (0.8, 1.25)) == OPEN
+    assert within(Interval(0.7, 1.3), (0.8, 1.25)) == OPEN
+    assert within(Interval(0.5, 0.7), (0.8, 1.25)) == NOT_MET
+    assert within(Interval(1.3, 1.7), (0.8, 1.25)) == NOT_MET
 
 
 def test_the_verdict_on_every_mixture_of_judgements() -> None:

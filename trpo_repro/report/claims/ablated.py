@@ -29,7 +29,7 @@ def line_search(evidence: Evidence) -> Finding:
     )
     counts = []
     for task in TASKS:
-        pair = _values(evidence, "line_search", task, (False, True))
+        pair = _values(evidence, "line_search", task=task, values=(False, True))
         if pair is None:
             counts.append(_missing("line_search", task))
             continue
@@ -39,7 +39,7 @@ def line_search(evidence: Evidence) -> Finding:
             seeds_count(
                 evidence,
                 f"{task}, seeds that fall",
-                pair,
+                groups=pair,
                 value=float(without.sum()),
                 between=None,
                 judgement=Judgement.OPEN if with_it.any() else judged,
@@ -58,10 +58,10 @@ def ten_iterations_suffice(evidence: Evidence) -> Finding:
         _area_ratio(
             evidence,
             "cg_iterations",
-            "hopper",
-            (more, 10),
-            f"hopper, {more} over 10",
-            lambda between: at_most(between, NO_HELP),
+            task="hopper",
+            values=(more, 10),
+            title=f"hopper, {more} over 10",
+            judge=lambda between: at_most(between, NO_HELP),
         )
         for more in (20, 50)
     ]
@@ -77,18 +77,18 @@ def subsample_scores(evidence: Evidence) -> tuple[Count, ...]:
         _area_ratio(
             evidence,
             "subsample",
-            "cartpole",
-            values,
-            f"cartpole, {above}",
-            lambda between: at_most(between, 1 / LITTLE_LOST),
+            task="cartpole",
+            values=values,
+            title=f"cartpole, {above}",
+            judge=lambda between: at_most(between, 1 / LITTLE_LOST),
         ),
         _area_ratio(
             evidence,
             "subsample",
-            "hopper",
-            values,
-            f"hopper, {below}",
-            lambda between: at_least(between, LITTLE_LOST),
+            task="hopper",
+            values=values,
+            title=f"hopper, {below}",
+            judge=lambda between: at_least(between, LITTLE_LOST),
         ),
     )
 
@@ -101,7 +101,7 @@ def untuned_stepsize(evidence: Evidence) -> Finding:
     )
     counts = []
     for task in TASKS:
-        members = _complete(evidence, "stepsize", task)
+        members = _complete(evidence, "stepsize", task=task)
         ours = next((m.group for m in members if m.value == 0.01), None)
         if ours is None or len(members) < 5:
             counts.append(_missing("stepsize", task))
@@ -113,7 +113,7 @@ def untuned_stepsize(evidence: Evidence) -> Finding:
             seeds_count(
                 evidence,
                 name,
-                [ours, best],
+                groups=[ours, best],
                 value=ours.final / best.final,
                 between=between,
                 judgement=at_least(between, UNTUNED),
@@ -125,33 +125,34 @@ def untuned_stepsize(evidence: Evidence) -> Finding:
 def _area_ratio(
     evidence: Evidence,
     name: str,
+    *,
     task: str,
     values: tuple[Any, Any],
     title: str,
     judge: Callable[[Interval | None], Judgement],
 ) -> Count:
     """Return the count of the ratio of areas at two values of a setting."""
-    pair = _values(evidence, name, task, values)
+    pair = _values(evidence, name, task=task, values=values)
     if pair is None:
         return _missing(name, task)
     one, two = (over_seeds(group, area) for group in pair)
     between = ratio_interval(one, two)
     value = float(one.mean() / two.mean())
     judged = judge(between)
-    return seeds_count(evidence, title, pair, value=value, between=between, judgement=judged)
+    return seeds_count(evidence, title, groups=pair, value=value, between=between, judgement=judged)
 
 
-def _complete(evidence: Evidence, name: str, task: str) -> list[Member]:
+def _complete(evidence: Evidence, name: str, *, task: str) -> list[Member]:
     """Return the members of an ablation with enough seeds."""
     members = evidence.ablations.get(name, {}).get(task, ())
     return [member for member in members if len(member.group.complete) >= SEEDS]
 
 
 def _values(
-    evidence: Evidence, name: str, task: str, values: tuple[Any, Any]
+    evidence: Evidence, name: str, *, task: str, values: tuple[Any, Any]
 ) -> tuple[Group, Group] | None:
     """Return the groups of two values of a setting; None unless both are there."""
-    found = {member.value: member.group for member in _complete(evidence, name, task)}
+    found = {member.value: member.group for member in _complete(evidence, name, task=task)}
     one, two = (found.get(value) for value in values)
     return (one, two) if one and two else None
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from trpo_repro.report.claims.evidence import Evidence, over_seeds, seeds_count
+from trpo_repro.report.claims.pairs import (
+    BENCH,
+    areas,
+    finals,
+    of_two,
+    ratio_to_single_path,
+    ratios_to_single_path,
+)
 from trpo_repro.report.claims.quantities import (
     NEAR_MAXIMUM,
-    area,
     iterations_to_near_maximum,
     progress,
 )
@@ -26,10 +29,8 @@ from trpo_repro.report.claims.verdict import (
 )
 from trpo_repro.report.groups import FINAL, TASK_ORDER, Group
 from trpo_repro.report.statistics import (
-    Interval,
     difference_interval,
     mean_interval,
-    ratio_interval,
 )
 from trpo_repro.report.style import look
 
@@ -46,7 +47,6 @@ POOR = 0.5
 NO_PROGRESS = 0.25
 SIMILAR = (0.8, 1.25)
 SAME = (0.95, 1.05)
-BENCH = "At scale=bench."
 
 
 def single_path_solves(evidence: Evidence) -> Finding:
@@ -72,7 +72,7 @@ def _solves(evidence: Evidence, algorithm: str) -> Finding:
         judged = at_least(between, threshold)
         counts.append(
             seeds_count(
-                evidence, task, [group], value=group.final, between=between, judgement=judged
+                evidence, task, groups=[group], value=group.final, between=between, judgement=judged
             )
         )
     return Finding(rule, tuple(counts), BENCH)
@@ -86,7 +86,7 @@ def best_solutions(evidence: Evidence) -> Finding:
         " interval of the difference)."
     )
     counts = [
-        _not_below(evidence, task, variant, rival)
+        _not_below(evidence, task, variant=variant, rival=rival)
         for task in TASK_ORDER
         for rival in RIVALS
         if rival != "max_kl" or task == "cartpole"
@@ -105,17 +105,17 @@ def _met_by_task(counts: Sequence[Count]) -> str:
     return "Met on " + ", ".join(f"{t} {sum(met)} of {len(met)}" for t, met in tasks.items()) + "."
 
 
-def _not_below(evidence: Evidence, task: str, variant: str, rival: str) -> Count:
+def _not_below(evidence: Evidence, task: str, *, variant: str, rival: str) -> Count:
     def count(ours: Group, other: Group) -> Count:
         between = difference_interval(ours.finals, other.finals)
         judged = at_least(between, -TIE * max(ours.final, other.final, 0.0))
         name = f"{task}, {look(variant).label} over {look(rival).label}"
         value = ours.final - other.final
         return seeds_count(
-            evidence, name, [ours, other], value=value, between=between, judgement=judged
+            evidence, name, groups=[ours, other], value=value, between=between, judgement=judged
         )
 
-    return _of_two(evidence, task, (variant, rival), count)
+    return of_two(evidence, task, algorithms=(variant, rival), count=count)
 
 
 def natural_gradient_on_the_easier(evidence: Evidence) -> Finding:
@@ -124,8 +124,13 @@ def natural_gradient_on_the_easier(evidence: Evidence) -> Finding:
         "On cart-pole and swimmer the natural gradient, best stepsize of a factor-of-three sweep,"
         f" reaches {WELL:.0%} of single path's mean final score."
     )
-    return _ratios(
-        evidence, rule, EASIER, ["natural_gradient"], _finals, lambda b: at_least(b, WELL)
+    return ratios_to_single_path(
+        evidence,
+        rule,
+        tasks=EASIER,
+        algorithms=["natural_gradient"],
+        quantity=finals,
+        judge=lambda b: at_least(b, WELL),
     )
 
 
@@ -137,13 +142,13 @@ def natural_gradient_on_the_larger(evidence: Evidence) -> Finding:
         f" which is forward velocity over a full episode less the cost of control, last {FINAL}"
         " iterations."
     )
-    return _ratios(
+    return ratios_to_single_path(
         evidence,
         rule,
-        LARGER,
-        ["natural_gradient"],
-        lambda group: over_seeds(group, progress),
-        lambda b: at_most(b, NO_PROGRESS),
+        tasks=LARGER,
+        algorithms=["natural_gradient"],
+        quantity=lambda group: over_seeds(group, progress),
+        judge=lambda b: at_most(b, NO_PROGRESS),
     )
 
 
@@ -153,7 +158,14 @@ def searches_on_the_larger(evidence: Evidence) -> Finding:
         "On hopper and walker CEM and CMA-ES, given the same simulated steps, reach no more than"
         f" {POOR:.0%} of single path's mean final score."
     )
-    found = _ratios(evidence, rule, LARGER, ["cem", "cma"], _finals, lambda b: at_most(b, POOR))
+    found = ratios_to_single_path(
+        evidence,
+        rule,
+        tasks=LARGER,
+        algorithms=["cem", "cma"],
+        quantity=finals,
+        judge=lambda b: at_most(b, POOR),
+    )
     ways = "CEM and CMA-ES act by their mean action, single path samples its actions."
     return replace(found, remark=f"{found.remark} {ways}")
 
@@ -172,13 +184,16 @@ def max_kl_is_slower(evidence: Evidence) -> Finding:
         return seeds_count(
             evidence,
             "iterations more",
-            [ours, other],
+            groups=[ours, other],
             value=value,
             between=between,
             judgement=at_least(between, 0.0),
         )
 
-    counts = _of_two(evidence, "cartpole", ("max_kl", "single_path"), slower), _same_score(evidence)
+    counts = (
+        of_two(evidence, "cartpole", algorithms=("max_kl", "single_path"), count=slower),
+        _same_score(evidence),
+    )
     return Finding(rule, counts)
 
 
@@ -188,15 +203,26 @@ def mean_kl_like_max_kl(evidence: Evidence) -> Finding:
         f"On cart-pole max KL's mean final score is {SAME[0]:.0%} to {SAME[1]:.0%} of single"
         f" path's, and the area above its curve {SIMILAR[0]:.0%} to {SIMILAR[1]:.0%}."
     )
-    speed = _ratio(
+    speed = ratio_to_single_path(
         evidence,
         "cartpole",
-        "max_kl",
-        _areas,
-        lambda b: within(b, *SIMILAR),
-        "area above the curve",
+        algorithm="max_kl",
+        quantity=areas,
+        judge=lambda b: within(b, SIMILAR),
+        name="area above the curve",
     )
     return Finding(rule, (_same_score(evidence), speed))
+
+
+def _same_score(evidence: Evidence) -> Count:
+    return ratio_to_single_path(
+        evidence,
+        "cartpole",
+        algorithm="max_kl",
+        quantity=finals,
+        judge=lambda b: within(b, SAME),
+        name="final score, ratio",
+    )
 
 
 def empirical_fim_is_as_fast(evidence: Evidence) -> Finding:
@@ -205,73 +231,11 @@ def empirical_fim_is_as_fast(evidence: Evidence) -> Finding:
         "On each task the area under the empirical FIM's learning curve, or on cart-pole above it,"
         f" is {SIMILAR[0]:.0%} to {SIMILAR[1]:.0%} of single path's."
     )
-    return _ratios(
-        evidence, rule, TASK_ORDER, ["empirical_fim"], _areas, lambda b: within(b, *SIMILAR)
+    return ratios_to_single_path(
+        evidence,
+        rule,
+        tasks=TASK_ORDER,
+        algorithms=["empirical_fim"],
+        quantity=areas,
+        judge=lambda b: within(b, SIMILAR),
     )
-
-
-def _finals(group: Group) -> NDArray[np.float64]:
-    return group.finals
-
-
-def _areas(group: Group) -> NDArray[np.float64]:
-    return over_seeds(group, area)
-
-
-Quantity = Callable[[Group], NDArray[Any]]
-Judge = Callable[[Interval | None], Judgement]
-
-
-def _ratios(
-    evidence: Evidence,
-    rule: str,
-    tasks: tuple[str, ...],
-    algorithms: list[str],
-    quantity: Quantity,
-    judge: Judge,
-) -> Finding:
-    """Return what came of comparing algorithms with single path on several tasks."""
-    counts = [
-        _ratio(evidence, task, algorithm, quantity, judge, f"{task}, {look(algorithm).label}")
-        for task in tasks
-        for algorithm in algorithms
-    ]
-    return Finding(rule, tuple(counts), f"Ratios to single path. {BENCH}")
-
-
-def _ratio(
-    evidence: Evidence, task: str, algorithm: str, quantity: Quantity, judge: Judge, name: str
-) -> Count:
-    """Return the count of a quantity over that of single path."""
-
-    def count(ours: Group, other: Group) -> Count:
-        between = ratio_interval(quantity(ours), quantity(other))
-        value = float(quantity(ours).mean() / quantity(other).mean())
-        return seeds_count(
-            evidence, name, [ours, other], value=value, between=between, judgement=judge(between)
-        )
-
-    return _of_two(evidence, task, (algorithm, "single_path"), count)
-
-
-def _same_score(evidence: Evidence) -> Count:
-    return _ratio(
-        evidence, "cartpole", "max_kl", _finals, lambda b: within(b, *SAME), "final score, ratio"
-    )
-
-
-def _of_two(
-    evidence: Evidence,
-    task: str,
-    algorithms: tuple[str, str],
-    count: Callable[[Group, Group], Count],
-) -> Count:
-    """Return the count of two algorithms' seeds, or what is missing of them."""
-    groups = [evidence.group(task, algorithm) for algorithm in algorithms]
-    for algorithm, group in zip(algorithms, groups, strict=True):
-        if group is None:
-            return evidence.missing(task, algorithm)
-    ours, other = groups
-    assert ours is not None
-    assert other is not None
-    return count(ours, other)

@@ -81,8 +81,8 @@ class Evidence:
 def seeds_count(
     evidence: Evidence,
     name: str,
-    groups: Sequence[Group],
     *,
+    groups: Sequence[Group],
     value: float,
     between: Interval | None,
     judgement: Judgement,
@@ -93,7 +93,7 @@ def seeds_count(
 
 
 def measured_count(
-    row: Mapping[str, Any], name: str, judge: Callable[[Interval], Judgement]
+    row: Mapping[str, Any], name: str, *, judge: Callable[[Interval], Judgement]
 ) -> Count:
     """Return the count of one row of a measurement."""
     between = Interval(float(row["low"]), float(row["high"]))

@@ -35,15 +35,15 @@ def table1() -> pd.DataFrame:
 
 def single_path_plays(evidence: Evidence) -> Finding:
     """C12."""
-    return _plays(evidence, "single_path", "TRPO - single path")
+    return _plays(evidence, "single_path", row="TRPO - single path")
 
 
 def vine_plays(evidence: Evidence) -> Finding:
     """C13."""
-    return _plays(evidence, "vine", "TRPO - vine")
+    return _plays(evidence, "vine", row="TRPO - vine")
 
 
-def _plays(evidence: Evidence, algorithm: str, row: str) -> Finding:
+def _plays(evidence: Evidence, algorithm: str, *, row: str) -> Finding:
     rule = (
         f"At scale=paper, in {EPISODES} episodes of each final policy, the mean score less that of"
         f" Table 1's random row is at least {LEVEL:.0%} of the paper's less the same, in each game."
@@ -51,16 +51,21 @@ def _plays(evidence: Evidence, algorithm: str, row: str) -> Finding:
     paper = table1()
     counts = [
         _plays_game(
-            evidence, game, algorithm, (float(paper[game][row]), float(paper[game]["Random"]))
+            evidence,
+            game,
+            algorithm=algorithm,
+            paper=(float(paper[game][row]), float(paper[game]["Random"])),
         )
         for game in GAMES
     ]
     return Finding(rule, tuple(counts), _bench_scores(evidence, algorithm))
 
 
-def _plays_game(evidence: Evidence, game: str, algorithm: str, paper: tuple[float, float]) -> Count:
+def _plays_game(
+    evidence: Evidence, game: str, *, algorithm: str, paper: tuple[float, float]
+) -> Count:
     theirs, random = paper
-    group = _group(evidence.paper, game, algorithm)
+    group = _group(evidence.paper, game, algorithm=algorithm)
     scores = evaluated(group) if group else np.empty(0)
     if group is None or not len(scores):
         return Count(game, Judgement.TOO_SMALL).beside(theirs)
@@ -68,7 +73,7 @@ def _plays_game(evidence: Evidence, game: str, algorithm: str, paper: tuple[floa
     return seeds_count(
         evidence,
         game,
-        [group],
+        groups=[group],
         value=float(scores.mean()),
         between=between,
         judgement=at_least(between, random + LEVEL * (theirs - random)),
@@ -80,7 +85,7 @@ def _bench_scores(evidence: Evidence, algorithm: str) -> str:
     scores = {
         game: float(found.mean())
         for game in GAMES
-        if (group := _group(evidence.comparison, game, algorithm)) is not None
+        if (group := _group(evidence.comparison, game, algorithm=algorithm)) is not None
         and len(found := evaluated(group))
     }
     if not scores:
@@ -98,7 +103,7 @@ def random_row(evidence: Evidence) -> Finding:
     paper, counts = table1(), []
     for game in GAMES:
         theirs = float(paper[game]["Random"])
-        scores = RANDOM_GAMES.load(random_path(evidence.results, PROTOCOL, game))
+        scores = RANDOM_GAMES.load(random_path(evidence.results, PROTOCOL, game=game))
         between = mean_interval(scores) if scores is not None else None
         if scores is None or between is None or len(scores) < EPISODES:
             counts.append(Count(f"{game}, random", Judgement.MISSING).beside(theirs))
@@ -122,7 +127,7 @@ def curves_rise(evidence: Evidence) -> Finding:
     counts = []
     for game in GAMES:
         for algorithm in ("single_path", "vine"):
-            group = _group(evidence.comparison, game, algorithm)
+            group = _group(evidence.comparison, game, algorithm=algorithm)
             name = f"{game}, {look(algorithm).label}"
             if group is None:
                 counts.append(Count(name, Judgement.MISSING))
@@ -133,7 +138,7 @@ def curves_rise(evidence: Evidence) -> Finding:
                 seeds_count(
                     evidence,
                     name,
-                    [group],
+                    groups=[group],
                     value=float(rises.mean()),
                     between=between,
                     judgement=at_least(between, 0.0),
@@ -150,7 +155,9 @@ def thirty_hours(evidence: Evidence) -> Finding:
     )
     counts = []
     for algorithm, steps in PAPER_STEPS.items():
-        groups = [g for game in GAMES if (g := _group(evidence.comparison, game, algorithm))]
+        groups = [
+            g for game in GAMES if (g := _group(evidence.comparison, game, algorithm=algorithm))
+        ]
         for group in groups:
             hours = np.array([steps / speed(run) / 3600 for run in group.complete])
             ends = Interval(float(hours.min()), float(hours.max()))
@@ -159,7 +166,7 @@ def thirty_hours(evidence: Evidence) -> Finding:
                 seeds_count(
                     evidence,
                     f"{group.runs[0].task}, {look(algorithm).label}",
-                    [group],
+                    groups=[group],
                     value=float(hours.mean()),
                     between=between,
                     judgement=at_most(ends, HOURS),
@@ -189,7 +196,7 @@ def _rise(run: StoredRun) -> float:
     return float(scores[-tenth:].mean() - scores[:tenth].mean())
 
 
-def _group(chosen: Any, game: str, algorithm: str) -> Group | None:
+def _group(chosen: Any, game: str, *, algorithm: str) -> Group | None:
     """Return an algorithm's seeds on a game, one complete at least."""
     found = next((c for c in chosen.get(game, ()) if c.group.algorithm == algorithm), None)
     return found.group if found and found.shown else None

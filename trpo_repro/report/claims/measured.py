@@ -32,7 +32,13 @@ def standing_still(evidence: Evidence) -> Finding:
     rule = (
         f"A robot at rest, up for a whole episode, scores {low:g} to {high:g} on hopper and walker."
     )
-    counts = _counts(evidence, "standing", "score", lambda b: within(b, low, high), paper=BONUS)
+    counts = _counts(
+        evidence,
+        "standing",
+        quantity="score",
+        judge=lambda b: within(b, STANDING),
+        paper=BONUS,
+    )
     return Finding(rule, counts)
 
 
@@ -45,7 +51,12 @@ def vine_variance(evidence: Evidence) -> Finding:
     )
     return Finding(
         rule,
-        _counts(evidence, "variance", "vine / single path", lambda b: at_most(b, MUCH_LOWER)),
+        _counts(
+            evidence,
+            "variance",
+            quantity="vine / single path",
+            judge=lambda b: at_most(b, MUCH_LOWER),
+        ),
     )
 
 
@@ -57,7 +68,7 @@ def common_random_numbers(evidence: Evidence) -> Finding:
     )
     return Finding(
         rule,
-        _counts(evidence, "variance", "with / without", lambda b: at_most(b, 1.0)),
+        _counts(evidence, "variance", quantity="with / without", judge=lambda b: at_most(b, 1.0)),
     )
 
 
@@ -113,8 +124,8 @@ def cheap_products(evidence: Evidence) -> Finding:
     times = _counts(
         evidence,
         "products",
-        "products / gradient",
-        lambda b: at_most(b, ABOUT_AS_CHEAP),
+        quantity="products / gradient",
+        judge=lambda b: at_most(b, ABOUT_AS_CHEAP),
         paper=AS_CHEAP,
     )
     return Finding(rule, (*times, *subsample_scores(evidence)))
@@ -126,23 +137,29 @@ def analytic_product(evidence: Evidence) -> Finding:
         "JᵀMJ v takes less time than differentiating the KL twice, and differs from it by no more"
         f" than {EQUAL:g} of its length."
     )
-    times = _counts(evidence, "products", "JᵀMJ / double backward", lambda b: at_most(b, 1.0))
-    values = _counts(evidence, "products", "relative difference", lambda b: at_most(b, EQUAL))
+    times = _counts(
+        evidence, "products", quantity="JᵀMJ / double backward", judge=lambda b: at_most(b, 1.0)
+    )
+    values = _counts(
+        evidence, "products", quantity="relative difference", judge=lambda b: at_most(b, EQUAL)
+    )
     return Finding(rule, (*times, *values))
 
 
 def _counts(
     evidence: Evidence,
     measurement: str,
+    *,
     quantity: str,
     judge: Callable[[Interval], Judgement],
-    *,
     paper: float | None = None,
 ) -> tuple[Count, ...]:
     """Return one count a row of a measurement, or that it is missing."""
     rows = evidence.rows(measurement, quantity)
     named = [(row, f"{row['task']}, {quantity}") for row in rows]
-    counts = tuple(replace(measured_count(row, name, judge), paper=paper) for row, name in named)
+    counts = tuple(
+        replace(measured_count(row, name, judge=judge), paper=paper) for row, name in named
+    )
     return counts or (_missing(measurement),)
 
 

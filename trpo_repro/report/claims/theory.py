@@ -18,14 +18,14 @@ Select = Callable[[pd.DataFrame], "pd.Series[bool]"]
 def kl_bound(evidence: Evidence) -> Finding:
     """C23."""
     rule = "η(new) ≥ L(new) − C·max KL (Eq. 9) fails on no finite MDP that was tried, to rounding."
-    return _no_violation(evidence, rule, lambda checks: checks["equation"] == "Eq. 9")
+    return _no_violation(evidence, rule, select=lambda checks: checks["equation"] == "Eq. 9")
 
 
 def monotone_improvement(evidence: Evidence) -> Finding:
     """C24."""
     rule = "Algorithm 1's exact steps decrease the return on no finite MDP that was tried."
     return _no_violation(
-        evidence, rule, lambda checks: checks["claim"].str.startswith("Algorithm 1")
+        evidence, rule, select=lambda checks: checks["claim"].str.startswith("Algorithm 1")
     )
 
 
@@ -33,7 +33,9 @@ def lemmas(evidence: Evidence) -> Finding:
     """C26."""
     rule = "Lemmas 1 to 3 as printed, and Def. 1's coupling, fail on no finite MDP that was tried."
     return _no_violation(
-        evidence, rule, lambda checks: checks["claim"].str.contains("emma|coupling", regex=True)
+        evidence,
+        rule,
+        select=lambda checks: checks["claim"].str.contains("emma|coupling", regex=True),
     )
 
 
@@ -61,7 +63,7 @@ def small_steps(evidence: Evidence) -> Finding:
     return Finding(rule, tuple(counts), "The paper's discount is 0.99. results/theory/steps.md.")
 
 
-def _no_violation(evidence: Evidence, rule: str, select: Select) -> Finding:
+def _no_violation(evidence: Evidence, rule: str, *, select: Select) -> Finding:
     """Return one count a claim: over random and worst-case MDPs together."""
     checks = evidence.theory.get("checks")
     if checks is None:

@@ -109,8 +109,9 @@ def at_most(between: Interval | None, threshold: float) -> Judgement:
     return at_least(Interval(-between.high, -between.low), -threshold)
 
 
-def within(between: Interval | None, low: float, high: float) -> Judgement:
-    """Judge whether a quantity lies within `low` and `high`: met where all of its interval does."""
+def within(between: Interval | None, bounds: tuple[float, float]) -> Judgement:
+    """Judge whether a quantity lies within `bounds`: met where all of its interval does."""
+    low, high = bounds
     above, below = at_least(between, low), at_most(between, high)
     if Judgement.NOT_MET in (above, below):
         return Judgement.NOT_MET

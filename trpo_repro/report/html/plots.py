@@ -38,7 +38,7 @@ class Line:
     dashes: str = "-"
 
 
-def algorithm_panels(name: str, numbers: pd.DataFrame, x: str) -> list[str]:
+def algorithm_panels(name: str, numbers: pd.DataFrame, *, x: str) -> list[str]:
     """Return one panel a task, as HTML.
 
     Args:
@@ -47,7 +47,7 @@ def algorithm_panels(name: str, numbers: pd.DataFrame, x: str) -> list[str]:
         x: The abscissa's column and label.
     """
     return [
-        panel(f"{name}-{task}", str(task), rows, x, list(_lines(rows)), by="algorithm")
+        panel(f"{name}-{task}", str(task), rows=rows, x=x, lines=list(_lines(rows)), by="algorithm")
         for task, rows in numbers.groupby("task", sort=False)
     ]
 
@@ -58,7 +58,7 @@ def _lines(rows: pd.DataFrame) -> Iterator[Line]:
         yield Line(algorithm, style.label, style.colour, style.dashes)
 
 
-def panel(name: str, title: str, rows: pd.DataFrame, x: str, lines: list[Line], *, by: str) -> str:
+def panel(name: str, title: str, *, rows: pd.DataFrame, x: str, lines: list[Line], by: str) -> str:
     """Return one panel as HTML, without the library.
 
     Args:
@@ -72,7 +72,7 @@ def panel(name: str, title: str, rows: pd.DataFrame, x: str, lines: list[Line], 
     figure = go.Figure()
     for line in lines:
         own = rows[rows[by] == line.key]
-        for trace in _traces(own, x, line):
+        for trace in _traces(own, x, line=line):
             figure.add_trace(trace)
     figure.update_layout(
         title={"text": f"<b>{title}</b>", "x": 0, "xref": "paper", "font": {"size": 14}},
@@ -92,7 +92,7 @@ def panel(name: str, title: str, rows: pd.DataFrame, x: str, lines: list[Line], 
     return str(to_html(figure, config=CONFIG, include_plotlyjs=False, full_html=False, div_id=div))
 
 
-def _traces(rows: pd.DataFrame, x: str, line: Line) -> Iterator[go.Scatter]:
+def _traces(rows: pd.DataFrame, x: str, *, line: Line) -> Iterator[go.Scatter]:
     """Yield the band, where there is one, and the line."""
     points = rows[x].to_numpy(np.float64)
     low, high, mean = (rows[column].to_numpy(np.float64) for column in ("low", "high", "mean"))

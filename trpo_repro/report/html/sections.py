@@ -135,7 +135,7 @@ def _figure4(chosen: Chosen, scale: str) -> Section:
     drawn, numbers = list[Plot](), list[pd.DataFrame]()
     for headline, (key, abscissa) in zip(HEADLINES, figure4.ABSCISSAE.items(), strict=True):
         picture, own = figure4.draw(chosen, abscissa), key + suffix(scale)
-        panels = tuple(plots.algorithm_panels(own, picture.numbers, abscissa.label))
+        panels = tuple(plots.algorithm_panels(own, picture.numbers, x=abscissa.label))
         numbers.append(picture.numbers)
         folded = len(drawn) > 0
         drawn.append(Plot(own, headline.format(title), _image(picture), panels, folded))
@@ -158,7 +158,7 @@ def _atari(results: Path) -> Section:
         panels: list[str] = []
         if (points := POINTS.load(path.with_suffix(".csv"))) is not None and len(points):
             numbers.append(points)
-            panels = plots.algorithm_panels(path.stem, points, "policy iteration")
+            panels = plots.algorithm_panels(path.stem, points, x="policy iteration")
         title = path.stem.replace("figure5", "Figure 5").replace("_", ", ")
         drawn.append(Plot(path.stem, title, data_uri(image, SVG), tuple(panels)))
     found = _stored(results, "tables/table1")
@@ -188,7 +188,14 @@ def _ablations(found: Found, baseline: Picture | None) -> Section:
             shades, frame = ablation_figure.colours(members), ablation_figure.curves(members)
             lines = [Line(value, value, shade) for value, shade in shades.items()]
             panels.append(
-                plots.panel(f"{name}-{task}", task, frame, "policy iteration", lines, by="value")
+                plots.panel(
+                    f"{name}-{task}",
+                    task,
+                    rows=frame,
+                    x="policy iteration",
+                    lines=lines,
+                    by="value",
+                )
             )
         title = f"{ablation.label[0].upper()}{ablation.label[1:]}, {look(ablation.algorithm).label}"
         drawn.append(Plot(f"ablation-{name}", title, _image(picture), tuple(panels), more=True))
