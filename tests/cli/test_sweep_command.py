@@ -20,6 +20,7 @@ from cli_helpers import (
 )
 
 from trpo_repro.cli.launch import Job
+from trpo_repro.cli.sweep import planned_runs
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
 
@@ -107,8 +108,19 @@ def test_sweep_says_what_of_an_experiment_is_replaced(tmp_path: Path) -> None:
         "cells: [{task: cartpole, seed: [0, 1, 2]}, {task: hopper, seed: [0, 1]}]\n"
     )
     asked = trpo("sweep", str(experiment), "task=hopper", "--dry-run", cwd=tmp_path)
-    assert "note: the experiment sets task itself; your value is every run's now" in asked.stdout
+    assert "note: the experiment sets task itself; what you set takes its place" in asked.stdout
     assert "runs: 3, of which to do: 3" in asked.stdout
+
+
+def test_sweep_takes_several_values_of_a_setting(tmp_path: Path) -> None:
+    """Those of a setting that the file sets too are the ones that are run, each once."""
+    experiment = tmp_path / "two.yaml"
+    experiment.write_text("common: {scale: smoke, seed: [0, 1]}\ncells: [{task: cartpole}]")
+    words = ["seed=1,2", "algo.stepsize=0.1,0.2", f"results_dir={tmp_path / 'a,b'}"]
+    runs = planned_runs(str(experiment), words)
+    made = [(run.config.seed, run.config.algo.stepsize) for run in runs]
+    assert sorted(made) == [(1, 0.1), (1, 0.2), (2, 0.1), (2, 0.2)]
+    assert {run.config.results_dir for run in runs} == {str(tmp_path / "a,b")}
 
 
 def test_sweep_with_an_impossible_run_runs_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def run_config(overrides: Sequence[str]) -> RunConfig:
 
 
 def sweep_runs(overrides: Sequence[str]) -> list[SweepRun]:
-    """Return the runs of a `-m` command, each checked.
+    """Return the runs of a `-m` command, or of a line of an experiment file, each checked.
 
     Args:
         overrides: As for `run_config`, where a value may be a list. `hydra/…` keys, which
@@ -136,11 +137,11 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
             raise ConfigError(
                 f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group])
             )
-    base = _compose([o.input_line or "" for o in chosen])
-    known = {k for k in leaves(base) if not k.startswith("task.sizes.")} | set(choices)
+    folder = config_folder()
+    known = _settings(tuple(o.input_line or "" for o in chosen), folder) | choices.keys()
     for override in parsed:
-        _check_key(override, base, known=known)
-    composed = _compose([o.input_line or "" for o in parsed])
+        _check_key(override, known)
+    composed = _compose([o.input_line or "" for o in parsed], folder)
     try:
         _check_scale(composed)
         container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
@@ -153,7 +154,14 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     return config
 
 
-def _check_key(override: Override, base: DictConfig, *, known: set[str]) -> None:
+@cache  # a sweep asks of hundreds of runs, of which few differ in this
+def _settings(chosen: tuple[str, ...], folder: Path) -> frozenset[str]:
+    """Return the keys of the chosen task and algorithm, by the files in `folder`."""
+    names = leaves(_compose(chosen, folder))
+    return frozenset(name for name in names if not name.startswith("task.sizes."))
+
+
+def _check_key(override: Override, known: Set[str]) -> None:
     """Refuse a key that the chosen task and algorithm do not have, naming its neighbour."""
     key = override.key_or_group
     if key in known:
@@ -174,11 +182,11 @@ def _check_scale(composed: DictConfig) -> None:
         raise ConfigError(f"scale must be one of {', '.join(sizes)}, got {composed.scale}")
 
 
-def _compose(overrides: list[str]) -> DictConfig:
-    """Let Hydra put the files and `overrides` together."""
+def _compose(overrides: Sequence[str], folder: Path) -> DictConfig:
+    """Let Hydra put the files of `folder` and `overrides` together."""
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
-            return compose("config", overrides=overrides)
+        with initialize_config_dir(version_base="1.3", config_dir=str(folder)):
+            return compose("config", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split())) from error
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from trpo_repro.cli.compose import run_config, settings_hash
+from trpo_repro.cli.compose import settings_hash, sweep_runs
 from trpo_repro.cli.experiments import experiment
 from trpo_repro.cli.launch import PATIENCE, Ended, Job, launch
 from trpo_repro.cli.launchers import hydras_own
-from trpo_repro.cli.overrides import in_grammar, is_hydras, parse_overrides
+from trpo_repro.cli.overrides import parse_overrides
 from trpo_repro.cli.reporter import say
 from trpo_repro.cli.sweep_progress import left, shown
 from trpo_repro.errors import ConfigError
@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
     runs = planned_runs(options.name, options.overrides)
     todo = [run for run in runs if run.state[0] not in ("done", "running")]
     for key in replaced(options.name, options.overrides):
-        say(f"note: the experiment sets {key} itself; your value is every run's now")
+        say(f"note: the experiment sets {key} itself; what you set takes its place")
     if options.dry_run:
         print(estimate(runs, todo))
         return 0
@@ -73,15 +73,12 @@ def planned_runs(name: str, overrides: Sequence[str]) -> list[SweepRun]:
 
     Args:
         name: A file of `experiments/`, without its ending, or a path to one.
-        overrides: Added to every run, but for those that are Hydra's own.
+        overrides: Added to every run, but for those that are Hydra's own; of several values of a
+            setting, each makes runs of its own.
     """
     path = experiment(name)
-    ours = [o.input_line or "" for o in parse_overrides(overrides) if not is_hydras(o)]
-    runs = {}
-    for line in read_experiment(path):
-        words = (*in_grammar(line), *ours)
-        run = SweepRun(words, run_config(words))
-        runs[run.folder.path] = run
+    found = (run for line in read_experiment(path) for run in sweep_runs([*line, *overrides]))
+    runs = {run.folder.path: run for run in found}
     if not runs:
         raise ConfigError("the experiment has no runs", where=str(path))
     return list(runs.values())
