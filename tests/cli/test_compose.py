@@ -213,7 +213,7 @@ def test_sweep_composes_every_job_once(monkeypatch: pytest.MonkeyPatch) -> None:
     composed = []
     compose_one = compose._checked
     monkeypatch.setattr(compose, "_checked", lambda o: composed.append(o) or compose_one(o))
-    monkeypatch.setattr(multirun, "launch", lambda runs, *_: [Ended(0, "") for _ in runs])
+    monkeypatch.setattr(multirun, "launch", lambda runs, *_, **__: [Ended(0, "") for _ in runs])
     assert multirun.run_all(["seed=0,1"], restart=False) == 0
     assert len(composed) == 2
 
