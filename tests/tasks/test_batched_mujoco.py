@@ -155,6 +155,15 @@ def test_what_a_step_uses_belongs_to_its_thread():
     assert (len(there), len(here)) == (3, 13)  # neither was replaced by the other's
 
 
+def test_no_time_goes_into_reading_the_clock():
+    """MuJoCo counts its stages still, and measures none of them."""
+    model = plain_model("hopper", "implicitfast")
+    data = mujoco.MjData(model)
+    mujoco.mj_step(model, data)
+    assert data.timer.number[mujoco.mjtTimer.mjTIMER_STEP] == 1
+    assert not data.timer.duration.any()
+
+
 def test_a_diverged_state_shows_and_is_not_reset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings to a file in the working folder
     simulator = a_simulator("hopper")

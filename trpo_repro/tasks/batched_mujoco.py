@@ -7,10 +7,12 @@ constraint solver starts cold at every control step: its warm start would be hid
 
 from __future__ import annotations
 
+import ctypes
 import threading
 
 import mujoco
 import numpy as np
+from mujoco import _callbacks
 from mujoco.rollout import Rollout
 from numpy.typing import NDArray
 
@@ -22,6 +24,10 @@ FULL_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 # its own warnings and write a log file into the user's folder.
 mujoco.set_mju_user_warning(lambda message: None)
 
+# MuJoCo profiles itself by a clock that it reads many times a physics step, and that its Python
+# package sets: a sixth of the time where a clock is slow to read, as on virtual machines. Python's
+# `set_mjcb_time(None)` only puts that clock back, but C's own variable takes none.
+ctypes.c_void_p.in_dll(ctypes.CDLL(_callbacks.__file__), "mjcb_time").value = None
 
 _ROLLOUTS: list[Rollout] = []
 """Every thread's pool, kept for good: a fork that dropped its copy of one would wait for ever for
