@@ -172,10 +172,8 @@ class Sampler:
         """Return copies of (n, …) `states`; if only a `share` is wanted, None in others' place."""
         if share == 1.0:
             return self.simulator.copy(states)
-        kept, wanted = (
-            np.full(len(states), None),
-            evenly_chosen(share, start, episode=episode, age=age),
-        )
+        kept = np.full(len(states), None)
+        wanted = evenly_chosen(share, start, episode=episode, age=age)
         if wanted.any():
             kept[wanted] = self.simulator.copy(states[wanted])
         return kept

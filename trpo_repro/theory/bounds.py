@@ -148,9 +148,8 @@ def perturbation(pair: Pair) -> list[Check]:
     change = state_transitions(mdps, pair.new) - chain  # Δ
     changed_value = np.einsum("nst,nt->ns", change, values(mdps, pair.old))  # Δ v
     first = discount * dot(pair.old_visits, changed_value)
-    again = np.einsum(
-        "nst,nt->ns", change, solve_discounted(mdps, chain, right=changed_value)
-    )  # Δ G Δ v
+    solved = solve_discounted(mdps, chain, right=changed_value)  # G Δ v
+    again = np.einsum("nst,nt->ns", change, solved)  # Δ G Δ v
     second = discount**2 * dot(visits(mdps, pair.new), again)
     gain, unit = pair.new_return - pair.old_return, return_unit(mdps)
     surrogate_gain = pair.surrogate - pair.old_return

@@ -121,10 +121,11 @@ def lemma_3(pair: Pair, expected: Array, *, agreed: Array) -> list[Check]:
     wanted = 4 * (pair.alpha * pair.epsilon)[:, None] * (1 - at_least)  # Eq. (40)
     printed = np.broadcast_to(2 * pair.alpha[:, None] * largest, apart.shape)  # Eq. (32)
     unit = advantage_unit(pair.mdps)
+    # At t = 0 both sides of Eq. (37) are 1.
     return [
         bound(
             "P(agreed before t)", "Eq. 37", used=at_least[:, 1:], allowed=agreed[:, 1:], unit=1.0
-        ),  # at 0 both 1
+        ),
         bound("Lemma 3 by max |Ā|", "Eq. 38", used=apart, allowed=proved, unit=unit),
         bound("Lemma 3", "Eq. 40", used=apart, allowed=wanted, unit=unit),
         bound(
