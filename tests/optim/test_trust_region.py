@@ -111,7 +111,7 @@ def test_a_small_step_uses_the_trust_region_up():
     result = step(surrogate, stepsize=1e-4, damping=0.0, cg_iterations=50, fisher_fraction=1.0)
     # ½ sᵀAs = δ · shrink^2j for quadratic divergence; the cubic term is of order √δ.
     expected = 1e-4 * SETTINGS.shrink ** (2 * result.backtracks)
-    assert result.backtracks <= 1
+    assert result.backtracks in (0, 1)
     assert result.kl_mean == pytest.approx(expected, rel=0.05)
 
 
@@ -207,7 +207,7 @@ def test_without_a_line_search_the_whole_step_is_taken_and_measured():
     settings = dataclasses.replace(SETTINGS, stepsize=1.0, line_search=False)
     result = settings.step(surrogate, np.random.default_rng(0))
     assert result.outcome == Outcome.ACCEPTED
-    assert result.backtracks == 0
+    assert result.backtracks is None
     wanted = surrogate.theta_old + (beta * found.s).float()
     torch.testing.assert_close(result.theta, wanted)
     measured = surrogate.evaluate(result.theta)

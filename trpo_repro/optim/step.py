@@ -37,7 +37,7 @@ class StepResult:
         gain: Measured L(θ) − L(θ_old); 0 when no step was taken.
         kl_mean: Measured mean KL(old‖new), nats; 0 when no step was taken.
         kl_max: Measured maximum over states, nats; likewise.
-        backtracks: Times that the line search shrank the step.
+        backtracks: Times that the line search shrank the step; None where none searched.
         cg_residual: ‖g − A s‖ / ‖g‖ after conjugate gradients; NaN without any.
     """
 
@@ -47,7 +47,7 @@ class StepResult:
     gain: float = 0.0
     kl_mean: float = 0.0
     kl_max: float = 0.0
-    backtracks: int = 0
+    backtracks: int | None = None
     cg_residual: float = math.nan
 
     @staticmethod
@@ -56,7 +56,7 @@ class StepResult:
         evaluation: Evaluation,
         *,
         predicted_gain: float,
-        backtracks: int = 0,
+        backtracks: int | None = None,
         cg_residual: float = math.nan,
     ) -> StepResult:
         """Return the result of a step to `theta`, evaluated there on the whole batch."""
