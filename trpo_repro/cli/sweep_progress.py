@@ -73,7 +73,7 @@ class Pace:
         return f"time left about {remaining / rate / 60:.0f} min" if rate > 0 else "starting"
 
 
-def _show_table(console: Console, pace: Pace, *, stop: threading.Event) -> None:
+def _show_table(console: Console, pace: Pace, stop: threading.Event) -> None:
     with Live(console=console, refresh_per_second=1, transient=True) as live:
         while not stop.wait(SECONDS_BETWEEN_LOOKS):
             live.update(table(pace))

@@ -25,7 +25,7 @@ FULL_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 mujoco.set_mju_user_warning(lambda message: None)
 
 # MuJoCo profiles itself by a clock that it reads many times a physics step, and that its Python
-# package sets: a sixth of the time where a clock is slow to read, as on virtual machines. Python's
+# package sets: a sixth of a step's time, measured on a virtual machine. Python's
 # `set_mjcb_time(None)` only puts that clock back, but C's own variable takes none.
 ctypes.c_void_p.in_dll(ctypes.CDLL(_callbacks.__file__), "mjcb_time").value = None
 
