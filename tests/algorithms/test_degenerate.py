@@ -191,7 +191,7 @@ def test_reward_that_is_no_number_keeps_the_last_good_state(
     done = json.loads(folder.failure.read_text())["iteration"]
     assert f"iteration {done}, " in str(caught.value)
     assert 0 < done == len(rows_of(folder))
-    found, _ = newest_checkpoint(folder.checkpoints, identity=config.identity())
+    found, _ = newest_checkpoint(folder.checkpoints, identity=config.identity(), seed=config.seed)
     assert found is not None
     assert found.iterations == done
     good_policy(folder)

@@ -25,8 +25,10 @@ from trpo_repro.runner.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
+from trpo_repro.runner.run_folder import read_json, write_json
 
 IDENTITY = "0123456789"
+SEED = 3
 
 
 def numbered(iterations: int) -> Checkpoint:
@@ -42,11 +44,11 @@ def numbered(iterations: int) -> Checkpoint:
 
 def write(folder: Path, *numbers: int) -> None:
     for number in numbers:
-        save_checkpoint(folder, numbered(number), identity=IDENTITY)
+        save_checkpoint(folder, numbered(number), identity=IDENTITY, seed=SEED)
 
 
 def read(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    return newest_checkpoint(folder, identity=IDENTITY)
+    return newest_checkpoint(folder, identity=IDENTITY, seed=SEED)
 
 
 def same(one: Checkpoint | None, other: Checkpoint) -> bool:
@@ -196,8 +198,25 @@ def test_nothing_but_damaged_checkpoints_is_an_error_now_and_later(tmp_path: Pat
 def test_checkpoint_of_another_identity_is_refused_and_left_alone(tmp_path: Path) -> None:
     write(tmp_path, 1)
     with pytest.raises(CheckpointError, match=r"hash is '0123456789', .* 'abcdefabcd'; .* unknown"):
-        newest_checkpoint(tmp_path, identity="abcdefabcd")
+        newest_checkpoint(tmp_path, identity="abcdefabcd", seed=SEED)
     assert names(tmp_path) == both(1)
+
+
+def test_checkpoint_of_another_seed_is_refused_and_left_alone(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    with pytest.raises(CheckpointError, match="is of seed 3, this run's is 4") as caught:
+        newest_checkpoint(tmp_path, identity=IDENTITY, seed=4)
+    assert caught.value.exit_code == 3
+    assert names(tmp_path) == both(1)
+
+
+def test_checkpoint_from_before_manifests_told_the_seed_is_read(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    path = tmp_path / "00000001.json"
+    manifest = read_json(path)
+    del manifest["seal"], manifest["seed"]
+    write_json(path, {**manifest, "seal": checkpoint_module._seal(manifest)})
+    assert same(read(tmp_path)[0], numbered(1))
 
 
 def test_checkpoint_of_another_format_is_refused_and_left_alone(

@@ -101,6 +101,18 @@ def test_checkpoint_alone_of_another_configuration_is_refused(tmp_path: Path) ->
     assert contents(ours.path) == before
 
 
+def test_checkpoint_alone_of_another_seed_is_refused(tmp_path: Path) -> None:
+    other, _ = run(tmp_path, "iterations=2", "seed=1")
+    ours, _ = run(tmp_path, "iterations=1")
+    shutil.rmtree(ours.checkpoints)
+    shutil.copytree(other.checkpoints, ours.checkpoints)
+    before = contents(ours.path)
+    with pytest.raises(CheckpointError, match="of seed 1, this run's is 0") as caught:
+        run(tmp_path)
+    assert caught.value.exit_code == 3
+    assert contents(ours.path) == before
+
+
 def elsewhere(patch: pytest.MonkeyPatch, **changes: Any) -> None:
     """Let this machine be another one."""
     provenance = loop.provenance

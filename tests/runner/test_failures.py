@@ -113,7 +113,9 @@ def test_run_that_diverges_later_keeps_its_last_good_state(
     status = read_json(folder.status)
     assert (status["state"], status["iterations_done"]) == ("failed", done)
     assert status["error"] == failure["error"]
-    found, warnings = newest_checkpoint(folder.checkpoints, identity=config.identity())
+    found, warnings = newest_checkpoint(
+        folder.checkpoints, identity=config.identity(), seed=config.seed
+    )
     assert found is not None
     assert (found.iterations, warnings) == (done, [])
     assert len(rows_of(folder)) == done

@@ -94,7 +94,7 @@ def test_death_of_a_sampling_process_fails_the_run_and_loses_nothing(
     folder = folder_in(tmp_path / "results")
     done = row_count(tmp_path)
     assert read_json(folder.failure) == {"iteration": done, "error": told}
-    found, warnings = newest_checkpoint(folder.checkpoints, identity=folder.path.parts[-2])
+    found, warnings = newest_checkpoint(folder.checkpoints, identity=folder.path.parts[-2], seed=0)
     assert found is not None
     assert (found.iterations, warnings) == (done, [])
     more = (*overrides, f"iterations={done + 1}")

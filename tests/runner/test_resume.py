@@ -267,7 +267,7 @@ def test_status_of_a_stopped_run_says_so_and_its_policy_is_there(tmp_path: Path)
     assert status(folder)["state"] == "interrupted"
     assert status(folder)["iterations_done"] == 3
     assert folder.policy.exists()
-    found, _ = newest_checkpoint(folder.checkpoints, identity=config.identity())
+    found, _ = newest_checkpoint(folder.checkpoints, identity=config.identity(), seed=config.seed)
     assert found is not None
     assert found.iterations == 3
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # the handlers went with the run

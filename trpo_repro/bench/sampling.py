@@ -189,7 +189,7 @@ class Iterations:
             )
             progress.append(row)
             progress.sync()
-            save_checkpoint(self.folder, state, identity="bench")
+            save_checkpoint(self.folder, state, identity="bench", seed=0)
             return state.sim_steps / (time.perf_counter() - began)
 
 

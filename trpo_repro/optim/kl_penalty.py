@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 from trpo_repro.optim.step import Outcome, StepResult, gradient_failure, whole_step
@@ -66,6 +65,9 @@ class KlPenalty:
 
     def _maximise(self, surrogate: Surrogate) -> Tensor:
         """Return θ* − θ_old, (P,) float64, by L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995)."""
+        # Here, so that other algorithms need not wait for it at their start.
+        from scipy.optimize import minimize
+
         theta_old = surrogate.theta_old.double()
 
         def objective(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

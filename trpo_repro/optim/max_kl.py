@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 from trpo_repro.optim.line_search import searched_step
@@ -96,6 +95,9 @@ class _Problem:
 
     def solve(self, working: NDArray[np.int64], start: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the best d under the constraints of the `working` states."""
+        # Here, so that other algorithms need not wait for it at their start.
+        from scipy.optimize import minimize
+
         rows = torch.from_numpy(working)
         observations, mu_old = self.observations[rows], self.mu_old[rows]
 

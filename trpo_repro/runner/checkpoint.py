@@ -50,14 +50,15 @@ class Checkpoint:
     arrays: Arrays
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, identity: str) -> None:
-    """Write `checkpoint`, then drop all but the newest two."""
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, identity: str, seed: int) -> None:
+    """Write `checkpoint`, of the run of this hash and seed; then drop all but the newest two."""
     content = save(checkpoint.arrays)
     stem = f"{checkpoint.iterations:08d}"
     write_atomically(folder / f"{stem}.safetensors", content)
     manifest = {
         "format": FORMAT,
         "identity": identity,
+        "seed": seed,
         "iterations": checkpoint.iterations,
         "sim_steps": checkpoint.sim_steps,
         "wall_s": checkpoint.wall_s,
@@ -70,20 +71,23 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, identity: str) -> N
     sync_folder(folder)
 
 
-def newest_checkpoint(folder: Path, *, identity: str) -> tuple[Checkpoint | None, list[str]]:
+def newest_checkpoint(
+    folder: Path, *, identity: str, seed: int
+) -> tuple[Checkpoint | None, list[str]]:
     """Return the newest usable checkpoint, and a warning for each damaged one passed over.
 
     Damaged files are renamed to `.corrupt`.
 
     Raises:
-        CheckpointError: A checkpoint is of another configuration or format, or all are damaged.
+        CheckpointError: A checkpoint is of another configuration, seed or format, or all are
+            damaged.
     """
     remove_strays(folder)
     found = manifests(folder)
     warnings: list[str] = []
     for manifest in found:
         try:
-            return _load(manifest, identity), warnings
+            return _load(manifest, identity, seed=seed), warnings
         except _Damaged as damage:
             warnings.append(f"{manifest.name} is damaged ({damage}); set aside as .corrupt")
             for path in (manifest, manifest.with_suffix(".safetensors")):
@@ -132,7 +136,7 @@ def _seal(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def _load(manifest: Path, identity: str) -> Checkpoint:
+def _load(manifest: Path, identity: str, *, seed: int) -> Checkpoint:
     """Read one checkpoint."""
     try:
         content = read_json(manifest)
@@ -146,9 +150,11 @@ def _load(manifest: Path, identity: str) -> Checkpoint:
         f"the checkpoint's format is {found!r}, ours is {FORMAT}",
         manifest=manifest,
     )
+    content.setdefault("seed", seed)  # until 2026-11-29 manifests did not tell
     kinds: dict[str, type[Any] | tuple[type[Any], ...]] = {
         "format": int,
         "identity": str,
+        "seed": int,
         "iterations": int,
         "sim_steps": int,
         "wall_s": (int, float),
@@ -161,6 +167,11 @@ def _load(manifest: Path, identity: str) -> Checkpoint:
     _check(
         content["identity"] == identity,
         _of_another(content["identity"], identity),
+        manifest=manifest,
+    )
+    _check(
+        content["seed"] == seed,
+        f"the checkpoint is of seed {content['seed']}, this run's is {seed}",
         manifest=manifest,
     )
     if f"{content['iterations']:08d}" != manifest.stem:

@@ -161,7 +161,9 @@ class _Run:
         warnings += told_by(self.folder.status)[1]
         check_same_science(self.before, self.config, folder=self.folder)
         remove_temporaries(self.folder.path)
-        found, damage = newest_checkpoint(self.folder.checkpoints, identity=self.config.identity())
+        found, damage = newest_checkpoint(
+            self.folder.checkpoints, identity=self.config.identity(), seed=self.config.seed
+        )
         warnings += damage
         self.provenance = provenance(self.config)
         if found:
@@ -203,7 +205,12 @@ class _Run:
         """Save the state after the last whole iteration: rows first, then what counts on them."""
         if self.latest.iterations > self.saved:
             self.progress.sync()
-            save_checkpoint(self.folder.checkpoints, self.latest, identity=self.config.identity())
+            save_checkpoint(
+                self.folder.checkpoints,
+                self.latest,
+                identity=self.config.identity(),
+                seed=self.config.seed,
+            )
             self.saved = self.latest.iterations
         self._write_policy()
 
