@@ -44,12 +44,11 @@ def store(results: Path) -> None:
     (results / "videos").mkdir()
     (results / "videos" / "cartpole.gif").write_bytes(PIXEL)
     (results / "figures").mkdir()
-    (results / "figures" / "figure5.svg").write_text(SVG)
     points = pd.DataFrame({"task": "pong", "algorithm": "vine", "n": 1, "policy iteration": [0, 1]})
-    points.assign(mean=[-21.0, 3.0], low=None, high=None).to_csv(
-        results / "figures" / "figure5.csv"
-    )
-    (results / "figures" / "figure5_reward.svg").write_text(SVG)
+    for name, means in (("figure5", [21.0, -3.0]), ("figure5_reward", [-21.0, 3.0])):
+        path = results / "figures" / f"{name}.svg"
+        path.write_text(SVG)
+        points.assign(mean=means, low=None, high=None).to_csv(path.with_suffix(".csv"))
     (results / "tables").mkdir()
     frame = pd.DataFrame({"game": ["Pong"], "ours": ["20 | 21"]})
     for name, content in files("table1", Table("Table 1", frame, frame, ("A note.",))).items():

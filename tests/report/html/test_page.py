@@ -11,7 +11,7 @@ from stored_report import store
 from stored_runs import outcome, written
 
 from trpo_repro.report.collection import PAPER_SCALE
-from trpo_repro.report.html import tables
+from trpo_repro.report.html import sections, tables
 from trpo_repro.report.html.page import page
 from trpo_repro.report.table import Table, files
 
@@ -69,9 +69,9 @@ def test_nothing_comes_from_elsewhere(text: str) -> None:
 
 def test_without_javascript_every_figure_is_a_drawing(text: str) -> None:
     # What hides a drawing is a class that only a script sets.
-    assert text.count('class="drawing fallback"') == 3 + 1
-    # An ablation's shows more than its panels do; the theory's and a game's have no panels.
-    assert text.count('class="drawing"') == 3
+    assert text.count('class="drawing fallback"') == 3 + 2  # Figure 4's three, Figure 5 both ways
+    # An ablation's shows more than its panels do; the theory's has no panels.
+    assert text.count('class="drawing"') == 2
     style = text.split("<style>")[1].split("</style>")[0]
     hiding = [rule for rule in style.split("}") if "display: none" in rule and "drawing" in rule]
     assert [rule.split("{")[0].strip() for rule in hiding] == [".js .drawing.fallback"]
@@ -99,3 +99,22 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     code, _, err = outcome("report", "--results-dir", str(tmp_path / "no"), capsys=capsys)
     assert code == 2
     assert err.startswith("error: there is no folder")
+
+
+def test_ordinates_of_figure_5_say_whether_they_are_cost_or_reward(text: str) -> None:
+    """They are each other's negative, and no score of Figure 4's."""
+    atari = text.split('<section id="atari">')[1].split("</section>")[0]
+    for title, name, label in (
+        ("Figure 5, as cost", "figure5", "cost (negative reward)"),
+        ("Figure 5, as reward", "figure5_reward", "reward of a game"),
+    ):
+        assert title in atari
+        element = f"{name}-pong".replace("_", "-")
+        panel = atari.split(f'id="{element}"')[1].split("</script>")[0]
+        assert f'"text":"{label}"' in panel
+        assert '"text":"score"' not in panel
+
+
+def test_headings_leave_greek_letters_as_they_are() -> None:
+    assert sections.heading("λ of GAE") == "λ of GAE"
+    assert sections.heading("line search") == "Line search"

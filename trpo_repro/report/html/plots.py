@@ -38,16 +38,36 @@ class Line:
     dashes: str = "-"
 
 
-def algorithm_panels(name: str, numbers: pd.DataFrame, *, x: str) -> list[str]:
+@dataclass(frozen=True)
+class Axes:
+    """What a panel shows against what.
+
+    Attributes:
+        x: The abscissa's column and label.
+        y: The ordinate's label.
+    """
+
+    x: str
+    y: str = "score"
+
+
+def algorithm_panels(name: str, numbers: pd.DataFrame, *, axes: Axes) -> list[str]:
     """Return one panel a task, as HTML.
 
     Args:
         name: Of the picture; panels' names begin with it.
-        numbers: One row a point: `task`, `algorithm`, `n`, the column `x`, `mean`, `low`, `high`.
-        x: The abscissa's column and label.
+        numbers: One row a point: `task`, `algorithm`, `n`, `axes.x`, `mean`, `low`, `high`.
+        axes: What is plotted.
     """
     return [
-        panel(f"{name}-{task}", str(task), rows=rows, x=x, lines=list(_lines(rows)), by="algorithm")
+        panel(
+            f"{name}-{task}",
+            str(task),
+            rows=rows,
+            axes=axes,
+            lines=list(_lines(rows)),
+            by="algorithm",
+        )
         for task, rows in numbers.groupby("task", sort=False)
     ]
 
@@ -58,21 +78,23 @@ def _lines(rows: pd.DataFrame) -> Iterator[Line]:
         yield Line(algorithm, style.label, style.colour, style.dashes)
 
 
-def panel(name: str, title: str, *, rows: pd.DataFrame, x: str, lines: list[Line], by: str) -> str:
+def panel(
+    name: str, title: str, *, rows: pd.DataFrame, axes: Axes, lines: list[Line], by: str
+) -> str:
     """Return one panel as HTML, without the library.
 
     Args:
         name: The element's; equal input gives equal bytes.
         title: Above the axes.
         rows: One row a point.
-        x: The abscissa's column and label.
+        axes: What is plotted.
         lines: In the order in which they are drawn.
         by: The column that tells the lines apart.
     """
     figure = go.Figure()
     for line in lines:
         own = rows[rows[by] == line.key]
-        for trace in _traces(own, x, line=line):
+        for trace in _traces(own, axes.x, line=line):
             figure.add_trace(trace)
     figure.update_layout(
         title={"text": f"<b>{title}</b>", "x": 0, "xref": "paper", "font": {"size": 14}},
@@ -86,8 +108,8 @@ def panel(name: str, title: str, *, rows: pd.DataFrame, x: str, lines: list[Line
         template="none",
         hoverlabel={"font": {"size": 11}},
     )
-    figure.update_xaxes(title={"text": x, "standoff": 6}, showgrid=False, zeroline=False)
-    figure.update_yaxes(title={"text": "score"}, zeroline=False, automargin=True)
+    figure.update_xaxes(title={"text": axes.x, "standoff": 6}, showgrid=False, zeroline=False)
+    figure.update_yaxes(title={"text": axes.y}, zeroline=False, automargin=True)
     div = re.sub("[^A-Za-z0-9-]", "-", name)
     return str(to_html(figure, config=CONFIG, include_plotlyjs=False, full_html=False, div_id=div))
 

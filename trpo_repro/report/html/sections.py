@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +13,7 @@ from trpo_repro.report import (
     ablation_figure,
     baseline_figure,
     figure4,
+    figure5,
     paper_table,
     provenance_table,
     published,
@@ -27,7 +27,8 @@ from trpo_repro.report.collection import SCALES, comparison, part, suffix
 from trpo_repro.report.games import is_game
 from trpo_repro.report.html import plots, tables
 from trpo_repro.report.html.pictures import DRAWINGS, POINTS
-from trpo_repro.report.html.plots import Line
+from trpo_repro.report.html.plots import Axes, Line
+from trpo_repro.report.html.section import Plot, Section
 from trpo_repro.report.html.tables import TABLES, Shown
 from trpo_repro.report.picture import Picture
 from trpo_repro.report.runs import StoredRun
@@ -49,53 +50,7 @@ COMPARISONS = {
     ),
 }
 """By scale: a section's title, and what it says first."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One figure of the page.
-
-    Attributes:
-        name: Of the element.
-        title: Its heading.
-        image: The drawing as a data URI, for print and for browsers without JavaScript.
-        panels: Plotly's HTML, one a panel; none where the drawing is all there is.
-        folded: Whether it is opened by hand.
-        more: Whether the drawing shows more than the panels, and is kept above them.
-    """
-
-    name: str
-    title: str
-    image: str
-    panels: tuple[str, ...] = ()
-    folded: bool = False
-    more: bool = False
-
-    @property
-    def kept(self) -> bool:
-        """Tell whether the drawing is always shown."""
-        return self.more or not self.panels
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the page.
-
-    Attributes:
-        name: Of the element.
-        title: Its heading.
-        text: What is said first.
-        plots: Its figures.
-        tables: Its tables.
-        algorithms: Those that its curves are of, to be switched on and off.
-    """
-
-    name: str
-    title: str
-    text: str = ""
-    plots: tuple[Plot, ...] = ()
-    tables: tuple[Shown, ...] = ()
-    algorithms: tuple[Line, ...] = ()
+FIGURE_5 = {"figure5": "Figure 5, as cost", "figure5_reward": "Figure 5, as reward"}
 
 
 def sections(results: Path) -> list[Section]:
@@ -135,7 +90,7 @@ def _figure4(chosen: Chosen, scale: str) -> Section:
     drawn, numbers = list[Plot](), list[pd.DataFrame]()
     for headline, (key, abscissa) in zip(HEADLINES, figure4.ABSCISSAE.items(), strict=True):
         picture, own = figure4.draw(chosen, abscissa), key + suffix(scale)
-        panels = tuple(plots.algorithm_panels(own, picture.numbers, x=abscissa.label))
+        panels = tuple(plots.algorithm_panels(own, picture.numbers, axes=Axes(abscissa.label)))
         numbers.append(picture.numbers)
         folded = len(drawn) > 0
         drawn.append(Plot(own, headline.format(title), _image(picture), panels, folded))
@@ -155,11 +110,13 @@ def _atari(results: Path) -> Section:
     for path in sorted((results / "figures").glob("figure5*.svg")):
         if (image := DRAWINGS.load(path)) is None:
             continue
-        panels: list[str] = []
+        kind = max((name for name in figure5.AXES if path.stem.startswith(name)), key=len)
+        further, panels = path.stem.removeprefix(kind), list[str]()
         if (points := POINTS.load(path.with_suffix(".csv"))) is not None and len(points):
             numbers.append(points)
-            panels = plots.algorithm_panels(path.stem, points, x="policy iteration")
-        title = path.stem.replace("figure5", "Figure 5").replace("_", ", ")
+            axes = Axes("policy iteration", figure5.AXES[kind][1])
+            panels = plots.algorithm_panels(path.stem, points, axes=axes)
+        title = ", ".join(filter(None, [FIGURE_5[kind], *further.split("_")]))
         drawn.append(Plot(path.stem, title, data_uri(image, SVG), tuple(panels)))
     found = _stored(results, "tables/table1")
     title, algorithms = "Atari: Figure 5 and Table 1", _algorithms(numbers)
@@ -192,12 +149,12 @@ def _ablations(found: Found, baseline: Picture | None) -> Section:
                     f"{name}-{task}",
                     task,
                     rows=frame,
-                    x="policy iteration",
+                    axes=Axes("policy iteration"),
                     lines=lines,
                     by="value",
                 )
             )
-        title = f"{ablation.label[0].upper()}{ablation.label[1:]}, {look(ablation.algorithm).label}"
+        title = f"{heading(ablation.label)}, {look(ablation.algorithm).label}"
         drawn.append(Plot(f"ablation-{name}", title, _image(picture), tuple(panels), more=True))
     if baseline:
         title = "The natural gradient with a baseline and without any"
@@ -245,6 +202,11 @@ def _algorithms(numbers: Sequence[pd.DataFrame]) -> tuple[Line, ...]:
     ranked = [*(a for a in LOOKS if a in drawn), *sorted(drawn - LOOKS.keys())]
     found = [(algorithm, look(algorithm)) for algorithm in ranked]
     return tuple(Line(key, own.label, own.colour, own.dashes) for key, own in found)
+
+
+def heading(label: str) -> str:
+    """Return an axis' label as a title; a Greek letter stays the one that it is."""
+    return label[0].upper() + label[1:] if label[0].isascii() else label
 
 
 def _image(picture: Picture) -> str:
