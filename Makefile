@@ -36,7 +36,7 @@ demo: setup
 	$(BIN)/trpo-repro curves demo --output demo/learning-curves.png
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Where SLURM cannot be installed or started, its tests are skipped and say so.
 test-clusters: $(CLUSTERS)/.installed
