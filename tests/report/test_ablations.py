@@ -10,7 +10,7 @@ from stored_runs import outcome, written
 from trpo_repro.report import published
 from trpo_repro.report.ablations import FOLDER, ablations
 from trpo_repro.report.choice import choices
-from trpo_repro.report.collection import collect, part
+from trpo_repro.report.collection import Stored, collect
 
 
 def test_members_differ_from_the_comparison_in_one_setting_alone(
@@ -24,7 +24,7 @@ def test_members_differ_from_the_comparison_in_one_setting_alone(
     both = ("algo.cg_iterations=1", "algo.stepsize=0.1")
     written(tmp_path / "ablations", [1.0, 4.0], *both)
     chosen = choices(collect([tmp_path / "runs"]).runs)
-    found = ablations(chosen, part(tmp_path, FOLDER).runs)
+    found = ablations(chosen, Stored(tmp_path).part(FOLDER).runs)
     assert list(found) == ["cg_iterations"]
     members = found["cg_iterations"]["cartpole"]
     assert [(m.value, m.default) for m in members] == [(5, False), (10, True), (20, False)]

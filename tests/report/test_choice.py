@@ -7,8 +7,9 @@ import pytest
 from stored_runs import written
 
 from trpo_repro.errors import ConfigError
+from trpo_repro.report import collection
 from trpo_repro.report.choice import Choice, choices
-from trpo_repro.report.collection import PAPER_SCALE, collect, comparison
+from trpo_repro.report.collection import PAPER_SCALE, Stored, collect
 
 
 def only(results: Path) -> Choice:
@@ -107,12 +108,12 @@ def test_a_run_of_the_comparison_that_lies_twice_counts_once(tmp_path: Path) -> 
     written(tmp_path, [2.0], "seed=1", scale="paper")
     written(tmp_path / PAPER_SCALE, [2.0], "seed=1", scale="paper")
     written(tmp_path / PAPER_SCALE, [3.0], scale="paper")
-    found = comparison(tmp_path)
+    found = Stored(tmp_path).comparison
     assert [run.seed for run in found.at("bench").runs] == [0]
     assert [run.seed for run in found.at("paper").runs] == [0, 1]
     assert found.scales == ["bench", "paper"]
     with pytest.raises(ConfigError, match="there is no folder"):
-        comparison(tmp_path / "nothing")
+        _ = Stored(tmp_path / "nothing").comparison
 
 
 def test_a_collection_holds_one_scale(tmp_path: Path) -> None:
@@ -124,3 +125,17 @@ def test_a_collection_holds_one_scale(tmp_path: Path) -> None:
     assert found.at("paper").complaints == [f"{other.path}: running with 1 of 9 iterations"]
     with pytest.raises(ConfigError, match="no run is of scale=smoke"):
         found.at("smoke")
+
+
+def test_each_run_is_read_once_however_many_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, [0.0, 1.0])
+    written(tmp_path / "ablations", [0.0, 1.0], "algo.stepsize=0.02")
+    read, asked = collection.read_run, list[Path]()
+    monkeypatch.setattr(collection, "read_run", lambda path: asked.append(path) or read(path))
+    stored = Stored(tmp_path)
+    assert asked == []
+    assert stored.comparison is stored.comparison
+    assert stored.part("ablations") is stored.part("ablations")
+    assert len(asked) == 2

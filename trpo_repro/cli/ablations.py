@@ -10,7 +10,7 @@ from trpo_repro.report import ablation_figure, baseline_figure, published, table
 from trpo_repro.report.ablations import FOLDER, ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen
-from trpo_repro.report.collection import comparison, part
+from trpo_repro.report.collection import Stored
 from trpo_repro.report.picture import files
 from trpo_repro.report.style import our_style
 
@@ -18,7 +18,7 @@ SCALE = "bench"
 """These are run at no other."""
 
 
-def write_pictures(results: Path, output: Path, *, scales: Sequence[str]) -> list[str]:
+def write_pictures(stored: Stored, output: Path, *, scales: Sequence[str]) -> list[str]:
     """Draw each ablation that is stored, and the natural gradient without a baseline.
 
     Returns:
@@ -26,8 +26,8 @@ def write_pictures(results: Path, output: Path, *, scales: Sequence[str]) -> lis
     """
     if SCALE not in scales:
         return []
-    chosen, contents = _chosen(results), list[dict[str, bytes]]()
-    varied, raw = part(results, FOLDER), part(results, baseline_figure.FOLDER)
+    chosen, contents = _chosen(stored), list[dict[str, bytes]]()
+    varied, raw = stored.part(FOLDER), stored.part(baseline_figure.FOLDER)
     with our_style():
         for name, picture in ablation_figure.draw(ablations(chosen, varied.runs)).items():
             about = {"scale": SCALE, "runs": f"{FOLDER}/runs"}
@@ -40,7 +40,7 @@ def write_pictures(results: Path, output: Path, *, scales: Sequence[str]) -> lis
     return varied.complaints + raw.complaints
 
 
-def write_tables(results: Path, output: Path, *, scales: Sequence[str]) -> list[str]:
+def write_tables(stored: Stored, output: Path, *, scales: Sequence[str]) -> list[str]:
     """Write one table of all ablations, and Gymnasium's robots beside the published.
 
     Returns:
@@ -48,14 +48,14 @@ def write_tables(results: Path, output: Path, *, scales: Sequence[str]) -> list[
     """
     if SCALE not in scales:
         return []
-    varied, gym = part(results, FOLDER), part(results, published.FOLDER)
-    if found := ablations(_chosen(results), varied.runs):
+    varied, gym = stored.part(FOLDER), stored.part(published.FOLDER)
+    if found := ablations(_chosen(stored), varied.runs):
         write_files(output, table.files("ablations", ablation_figure.table(found)))
     if gym.runs:
         write_files(output, table.files("gym_v5", published.table(gym.runs)))
     return varied.complaints + gym.complaints
 
 
-def _chosen(results: Path) -> Chosen:
+def _chosen(stored: Stored) -> Chosen:
     """Return the comparison's settings, which are the ablations' defaults."""
-    return choices([run for run in comparison(results).runs if run.config.get("scale") == SCALE])
+    return choices([run for run in stored.comparison.runs if run.config.get("scale") == SCALE])

@@ -15,6 +15,7 @@ from trpo_repro.report.claims.evidence import gather
 from trpo_repro.report.claims.ledger import Entry, ledger, summary, table
 from trpo_repro.report.claims.sources import SOURCES
 from trpo_repro.report.claims.verdict import sentence
+from trpo_repro.report.collection import Stored
 from trpo_repro.report.evaluations import EVALUATIONS, RANDOM_GAMES
 from trpo_repro.report.table import files
 
@@ -24,7 +25,7 @@ def main(options: argparse.Namespace) -> int:
     results = Path(options.results_dir)
     if not results.is_dir():
         raise ConfigError("no such folder", where=str(results), fix="name it: --results-dir DIR")
-    evidence = gather(results)
+    evidence = gather(Stored(results))
     kinds = (EVALUATIONS, RANDOM_GAMES, *SOURCES)
     losses = [*evidence.complaints, *stored_files.complaints(results, kinds)]
     warn(losses)

@@ -12,7 +12,7 @@ from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.errors import ConfigError
 from trpo_repro.report import figure4, figure5, stepsizes, stored_files
 from trpo_repro.report.choice import Choice, choices, lacking
-from trpo_repro.report.collection import SCALES, Collection, comparison, suffix
+from trpo_repro.report.collection import SCALES, Collection, Stored, suffix
 from trpo_repro.report.evaluations import RANDOM_GAMES
 from trpo_repro.report.games import PROTOCOLS, is_game
 from trpo_repro.report.picture import Picture, files, sidecar
@@ -24,9 +24,10 @@ def main(options: argparse.Namespace) -> int:
     """Draw every picture; print the paths of the files."""
     results = Path(options.results_dir)
     output = Path(options.output) if options.output else results / "figures"
-    stored = comparison(results)
-    scales = [options.scale] if options.scale else stored.scales or SCALES[:1]
-    at_scales = {scale: stored.at(scale) for scale in scales}
+    stored = Stored(results)
+    compared = stored.comparison
+    scales = [options.scale] if options.scale else compared.scales or SCALES[:1]
+    at_scales = {scale: compared.at(scale) for scale in scales}
     losses = [line for found in at_scales.values() for line in found.complaints]
     complaints, contents = list[str](), list[dict[str, bytes]]()
     with our_style():
@@ -46,7 +47,7 @@ def main(options: argparse.Namespace) -> int:
         raise ConfigError("no stored run is complete", fix="see trpo-repro status")
     for content in contents:
         write_files(output, content)
-    warn(others := write_pictures(results, output, scales=scales))
+    warn(others := write_pictures(stored, output, scales=scales))
     refuse_if_strict(options.strict, losses + others)
     return 0
 

@@ -12,7 +12,7 @@ from trpo_repro.cli.ablations import write_tables
 from trpo_repro.cli.output import refuse_if_strict, warn, write_files
 from trpo_repro.report import paper_table, score_table, stored_files, table1
 from trpo_repro.report.choice import Choice, choices, lacking
-from trpo_repro.report.collection import SCALES, comparison, suffix
+from trpo_repro.report.collection import SCALES, Stored, suffix
 from trpo_repro.report.evaluations import EVALUATIONS, RANDOM_GAMES
 from trpo_repro.report.games import PROTOCOLS, is_game, played_as
 from trpo_repro.report.policies import POLICIES
@@ -23,12 +23,13 @@ from trpo_repro.report.table import Table, files, markdown
 def main(options: argparse.Namespace) -> int:
     """Make every table; print the paths of the files."""
     results = Path(options.results_dir)
-    stored = comparison(results)
-    games, complaints = _games(stored.runs, results)
+    stored = Stored(results)
+    compared = stored.comparison
+    games, complaints = _games(compared.runs, results)
     tables, losses = dict[str, Table](), list[str]()
-    scales = [options.scale] if options.scale else stored.scales
+    scales = [options.scale] if options.scale else compared.scales
     for scale in scales or ([] if games else SCALES[:1]):
-        found = stored.at(scale)
+        found = compared.at(scale)
         tables |= _of_scale(found.runs, scale)
         losses += found.complaints + lacking(_of_robots(found.runs))
     tables |= games
@@ -40,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
         write_files(output, files(name, table))
     if "table1" in tables:
         print(markdown(tables["table1"]))
-    warn(others := write_tables(results, output, scales=scales))
+    warn(others := write_tables(stored, output, scales=scales))
     refuse_if_strict(options.strict, losses + files_lost + others)
     return 0
 

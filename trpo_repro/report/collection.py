@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from trpo_repro.errors import CheckpointError, ConfigError
@@ -109,26 +110,37 @@ def comparison_folders(results: Path) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def comparison(results: Path) -> Collection:
-    """Read all runs of the paper's comparison below `results`; one that lies twice counts once.
+class Stored:
+    """The runs below the results: each is read when it is first asked for, and once."""
 
-    Raises:
-        ConfigError: There is none.
-        CheckpointError: Runs there are, but none can be read.
-    """
-    found = collect(comparison_folders(results) or [results / "runs"])
-    once = dict[tuple[object, ...], StoredRun]()
-    for run in found.runs:
-        key = (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed)
-        if key not in once or run.state != UNREADABLE:
-            once[key] = run
-    return Collection(list(once.values()), found.unreadable)
+    def __init__(self, results: Path) -> None:
+        """Take the results' folder."""
+        self.results = results
+        self._parts = dict[str, Collection]()
 
+    @cached_property
+    def comparison(self) -> Collection:
+        """Return all runs of the paper's comparison; one that lies twice counts once.
 
-def part(results: Path, name: str) -> Collection:
-    """Read all runs of another part of the results, such as `ablations`; there may be none."""
-    folder = results / name / "runs"
-    return _read(_run_folders_below([folder])) if folder.is_dir() else Collection([], {})
+        Raises:
+            ConfigError: There is none.
+            CheckpointError: Runs there are, but none can be read.
+        """
+        found = collect(comparison_folders(self.results) or [self.results / "runs"])
+        once = dict[tuple[object, ...], StoredRun]()
+        for run in found.runs:
+            key = (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed)
+            if key not in once or run.state != UNREADABLE:
+                once[key] = run
+        return Collection(list(once.values()), found.unreadable)
+
+    def part(self, name: str) -> Collection:
+        """Return all runs of another part, such as `ablations`; there may be none."""
+        if name not in self._parts:
+            folder = self.results / name / "runs"
+            found = _run_folders_below([folder]) if folder.is_dir() else []
+            self._parts[name] = _read(found)
+        return self._parts[name]
 
 
 def _run_folders(paths: Sequence[Path]) -> list[Path]:

@@ -166,23 +166,24 @@ def _configuration(folder: Path) -> dict[str, Any]:
 
 def read_progress(path: Path) -> tuple[pd.DataFrame, str]:
     """Return the sound rows at the beginning of a `progress.csv`, and what is wrong after them."""
-    nothing = _no_rows()
     try:
         raw = path.read_bytes() if path.stat().st_size <= SIZE_LIMIT else b""
         whole, newline, rest = raw.rpartition(b"\n")
         text = io.BytesIO(whole + newline)
         cells = pd.read_csv(text, dtype=str, encoding_errors="replace", on_bad_lines="skip")
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        return nothing, f"{path.name} cannot be read ({' '.join(str(error).split())})"
+        return _no_rows(), f"{path.name} cannot be read ({' '.join(str(error).split())})"
     if tuple(cells.columns[: len(COLUMNS)]) != COLUMNS:
-        return nothing, f"{path.name} has other columns than ours"
+        return _no_rows(), f"{path.name} has other columns than ours"
     outcome = cells.pop("outcome")
-    rows = cells.apply(pd.to_numeric, errors="coerce").astype(np.float64)
-    damaged = rows.isna() & cells.notna()
-    numbers = list(ALWAYS_NUMBERS)
-    damaged[numbers] |= ~np.isfinite(rows[numbers])
-    bad = damaged.any(axis=1) | (rows["iteration"] != np.arange(len(rows))) | outcome.isna()
-    sound = int(bad.argmax()) if bad.any() else len(rows)
+    # All cells at once: pandas spends far longer on asking each column than on reading it.
+    written = cells.to_numpy(dtype=object)
+    flat = pd.to_numeric(written.ravel(), errors="coerce")
+    rows = pd.DataFrame(np.asarray(flat, np.float64).reshape(written.shape), columns=cells.columns)
+    damaged = (rows.isna().to_numpy() & cells.notna().to_numpy()).any(axis=1)
+    damaged |= ~np.isfinite(rows[list(ALWAYS_NUMBERS)].to_numpy()).all(axis=1)
+    damaged |= (rows["iteration"].to_numpy() != np.arange(len(rows))) | outcome.isna().to_numpy()
+    sound = int(damaged.argmax()) if damaged.any() else len(rows)
     rows["outcome"] = outcome
     problem = ""
     if sound < len(rows) or rest:

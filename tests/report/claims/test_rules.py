@@ -14,7 +14,7 @@ from trpo_repro.report.claims import comparison, games
 from trpo_repro.report.claims.evidence import SEEDS, gather
 from trpo_repro.report.claims.ledger import RULES, claims, ledger, summary, table
 from trpo_repro.report.claims.verdict import Finding, Judgement, Verdict
-from trpo_repro.report.collection import PAPER_SCALE
+from trpo_repro.report.collection import PAPER_SCALE, Stored
 from trpo_repro.runner.run_folder import RunFolder
 
 LENGTH = 12
@@ -38,11 +38,11 @@ def seeds(
 
 
 def found(results: Path, claim: str) -> Finding:
-    return RULES[claim](gather(results))
+    return RULES[claim](gather(Stored(results)))
 
 
 def verdicts_of(results: Path) -> dict[str, Verdict]:
-    return {entry.name: entry.verdict for entry in ledger(gather(results))}
+    return {entry.name: entry.verdict for entry in ledger(gather(Stored(results)))}
 
 
 def judgements(finding: Finding) -> dict[str, Judgement]:
@@ -51,7 +51,7 @@ def judgements(finding: Finding) -> dict[str, Judgement]:
 
 def test_every_claim_of_the_paper_has_a_rule_and_every_rule_a_claim(tmp_path: Path) -> None:
     assert list(claims()["id"]) == sorted(RULES)
-    entries = ledger(gather(tmp_path))
+    entries = ledger(gather(Stored(tmp_path)))
     assert len(entries) == 28
     untested = {"C12", "C13"}  # ask for the paper's scale
     for entry in entries:
@@ -276,7 +276,7 @@ def test_the_time_of_a_whole_run_at_the_paper_s_sizes_is_that_of_its_own_machine
     }
     assert finding.counts[2].value == pytest.approx(0.4)
     assert finding.counts[2].runs[0].startswith(f"{PAPER_SCALE}/runs/hopper/single_path/")
-    shown = table(ledger(gather(tmp_path))).shown.set_index("id")["runs"]["C17"]
+    shown = table(ledger(gather(Stored(tmp_path)))).shown.set_index("id")["runs"]["C17"]
     assert shown.split(", ") == [c.runs[0].removesuffix("/seed0") for c in finding.counts[2:4]]
     written(tmp_path / PAPER_SCALE, [1.0] * 200, "task=hopper", "scale=paper", seed=999)
     assert judgements(found(tmp_path, "C17"))["hopper, single path"] == "open"
@@ -316,7 +316,7 @@ def test_counts_carry_the_paper_s_number_where_it_has_one(tmp_path: Path) -> Non
     assert set(numbers_of(found(tmp_path, "C18")).values()) == {30.0}
     assert next(iter(numbers_of(found(tmp_path, "C21")).values())) == 1.0
     assert set(numbers_of(found(tmp_path, "C22")).values()) == {None}
-    made = table(ledger(gather(tmp_path)))
+    made = table(ledger(gather(Stored(tmp_path))))
     rows = made.numbers.set_index(["id", "count"])
     assert rows.loc[("C16", "atari"), ["value", "paper"]].tolist() == [364.0, 33_500.0]
     shown = made.shown.set_index("id")["numbers"]
@@ -349,11 +349,11 @@ def test_the_ledger_is_a_table_and_a_command(
     assert text.count("\n| C") == 28
     assert text.count("\n- C") == 28  # every rule
     code, brief, _ = outcome("claims", "--brief", "--results-dir", str(tmp_path), capsys=capsys)
-    assert brief.strip() == summary(ledger(gather(tmp_path)))
+    assert brief.strip() == summary(ledger(gather(Stored(tmp_path))))
     assert "**Not tested yet** (26)" in brief
     assert sorted(re.findall(r"C\d\d", brief)) == list(claims()["id"])
-    first = table(ledger(gather(tmp_path))).numbers
-    pd.testing.assert_frame_equal(first, table(ledger(gather(tmp_path))).numbers)
+    first = table(ledger(gather(Stored(tmp_path)))).numbers
+    pd.testing.assert_frame_equal(first, table(ledger(gather(Stored(tmp_path)))).numbers)
     code, _, err = outcome("claims", "--results-dir", str(tmp_path / "no"), capsys=capsys)
     assert code == 2
     assert err.startswith("error: no such folder")

@@ -10,6 +10,7 @@ import pytest
 from stored_report import store
 from stored_runs import written
 
+from trpo_repro.report.collection import Stored
 from trpo_repro.report.html.page import page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -33,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     store(results)
     written(results, [0.0, 0.5, 1.0], "task=hopper")
     path = results / "report.html"
-    path.write_bytes(page(results))
+    path.write_bytes(page(Stored(results)))
     return path.as_uri()
 
 

@@ -10,7 +10,7 @@ import pytest
 from stored_report import store
 from stored_runs import outcome, written
 
-from trpo_repro.report.collection import PAPER_SCALE
+from trpo_repro.report.collection import PAPER_SCALE, Stored
 from trpo_repro.report.html import sections, tables
 from trpo_repro.report.html.page import page
 from trpo_repro.report.table import Table, files
@@ -20,8 +20,8 @@ from trpo_repro.report.table import Table, files
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     results = tmp_path_factory.mktemp("results")
     store(results)
-    made = page(results)
-    assert made == page(results)
+    made = page(Stored(results))
+    assert made == page(Stored(results))
     return made.decode()
 
 
@@ -38,9 +38,9 @@ def test_every_section_is_there_in_order(text: str) -> None:
 def test_runs_at_the_paper_s_sizes_have_a_section_of_their_own(tmp_path: Path) -> None:
     written(tmp_path, [1.0])
     written(tmp_path / PAPER_SCALE, [5.0], scale="paper", state="running", iterations=9)
-    assert 'id="figure4_paper"' not in page(tmp_path).decode()
+    assert 'id="figure4_paper"' not in page(Stored(tmp_path)).decode()
     written(tmp_path / PAPER_SCALE, [5.0], "algo=vine", scale="paper")
-    made = page(tmp_path).decode()
+    made = page(Stored(tmp_path)).decode()
     first, second = re.findall(r'<section id="(figure4[^"]*)">', made)
     assert (first, second) == ("figure4", "figure4_paper")
     own = made.split('<section id="figure4_paper">')[1].split("</section>")[0]
@@ -95,7 +95,7 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     written(results, [0.0, 1.0])
     code, out, err = outcome("report", "--results-dir", str(results), capsys=capsys)
     assert (code, err) == (0, "")
-    assert Path(out.strip()).read_bytes() == page(results)
+    assert Path(out.strip()).read_bytes() == page(Stored(results))
     code, _, err = outcome("report", "--results-dir", str(tmp_path / "no"), capsys=capsys)
     assert code == 2
     assert err.startswith("error: there is no folder")

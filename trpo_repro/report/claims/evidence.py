@@ -15,7 +15,7 @@ from trpo_repro.report.ablations import FOLDER, Found, ablations
 from trpo_repro.report.choice import Choice, choices, lacking
 from trpo_repro.report.claims.sources import measured, theory
 from trpo_repro.report.claims.verdict import Count, Judgement
-from trpo_repro.report.collection import SCALES, Collection, comparison, comparison_folders, part
+from trpo_repro.report.collection import SCALES, Collection, Stored, comparison_folders
 from trpo_repro.report.groups import Group
 from trpo_repro.report.statistics import Interval
 from trpo_repro.report.style import look
@@ -105,15 +105,16 @@ def over_seeds(group: Group, quantity: Callable[[Any], float]) -> NDArray[np.flo
     return np.array([quantity(run) for run in group.complete], np.float64)
 
 
-def gather(results: Path) -> Evidence:
-    """Read everything below `results`; what is not there is missing evidence and no error."""
-    stored = comparison(results) if comparison_folders(results) else Collection([], {})
-    runs = [run for run in stored.runs if run.config["task"].get("protocol", PROTOCOL) == PROTOCOL]
+def gather(stored: Stored) -> Evidence:
+    """Return all that is stored; what is not there is missing evidence and no error."""
+    results, nothing = stored.results, Collection([], {})
+    found = stored.comparison if comparison_folders(results) else nothing
+    runs = [run for run in found.runs if run.config["task"].get("protocol", PROTOCOL) == PROTOCOL]
     by_scale = {
         scale: choices([run for run in runs if run.config.get("scale") == scale])
         for scale in SCALES
     }
-    varied = part(results, FOLDER)
+    varied = stored.part(FOLDER)
     absent = [line for chosen in by_scale.values() for line in lacking(chosen)]
     return Evidence(
         results=results,
@@ -122,5 +123,5 @@ def gather(results: Path) -> Evidence:
         ablations=ablations(by_scale["bench"], varied.runs),
         theory=theory(results),
         measured=measured(results),
-        complaints=(*stored.complaints, *absent, *varied.complaints),
+        complaints=(*found.complaints, *absent, *varied.complaints),
     )

@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from trpo_repro.report.claims.evidence import gather
 from trpo_repro.report.claims.ledger import Entry, ledger, numbers, quantity
 from trpo_repro.report.claims.verdict import Verdict, sentence
+from trpo_repro.report.collection import Stored
 from trpo_repro.report.html.pictures import VIDEO_TYPES, VIDEOS
 from trpo_repro.report.html.sections import data_uri, sections
 
@@ -19,15 +20,15 @@ FEW = 7
 """So many counts of a claim have their numbers shown at once."""
 
 
-def page(results: Path) -> bytes:
-    """Return the page of everything that is stored below `results`.
+def page(stored: Stored) -> bytes:
+    """Return the page of everything that is stored.
 
     Raises:
         ConfigError: No run is stored there.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string(_asset("page.html.jinja"))
-    entries = ledger(gather(results))
+    entries = ledger(gather(stored))
     return template.render(
         entries=entries,
         tally=[(v, n) for v in Verdict if (n := sum(e.verdict is v for e in entries))],
@@ -35,8 +36,8 @@ def page(results: Path) -> bytes:
         sentence=sentence,
         numbers=numbers,
         few=FEW,
-        sections=sections(results),
-        videos=_videos(results),
+        sections=sections(stored),
+        videos=_videos(stored.results),
         style=_asset("page.css"),
         script=_asset("page.js"),
         library=get_plotlyjs(),

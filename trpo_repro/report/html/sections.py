@@ -23,7 +23,7 @@ from trpo_repro.report import (
 from trpo_repro.report.ablations import ABLATIONS, FOLDER, Found, ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen
-from trpo_repro.report.collection import SCALES, comparison, part, suffix
+from trpo_repro.report.collection import SCALES, Stored, suffix
 from trpo_repro.report.games import is_game
 from trpo_repro.report.html import plots, tables
 from trpo_repro.report.html.pictures import DRAWINGS, POINTS
@@ -53,13 +53,13 @@ COMPARISONS = {
 FIGURE_5 = {"figure5": "Figure 5, as cost", "figure5_reward": "Figure 5, as reward"}
 
 
-def sections(results: Path) -> list[Section]:
+def sections(stored: Stored) -> list[Section]:
     """Return those that have anything to show.
 
     Raises:
         ConfigError: No run is stored.
     """
-    runs = comparison(results).runs
+    results, runs = stored.results, stored.comparison.runs
     # Games have their own section: their scores are on no common scale.
     shown = [run for run in runs if not is_game(run)]
     at_scale = {
@@ -67,7 +67,7 @@ def sections(results: Path) -> list[Section]:
         for scale in SCALES
     }
     chosen = at_scale["bench"]
-    parts = {"comparison": runs, **_other_parts(results)}
+    parts = {"comparison": runs, **_other_parts(stored)}
     varied = ablations(chosen, parts.get(FOLDER, []))
     with our_style():
         found = [
@@ -185,9 +185,9 @@ def _provenance(parts: Mapping[str, Sequence[StoredRun]]) -> Section:
     return Section("provenance", "Provenance", "", (), tuple(map(tables.shown, found)))
 
 
-def _other_parts(results: Path) -> dict[str, list[StoredRun]]:
+def _other_parts(stored: Stored) -> dict[str, list[StoredRun]]:
     """Return the runs that are none of the comparison's."""
-    return {name: runs for name in PARTS if (runs := part(results, name).runs)}
+    return {name: runs for name in PARTS if (runs := stored.part(name).runs)}
 
 
 def _stored(results: Path, *names: str) -> tuple[Shown, ...]:
