@@ -18,11 +18,12 @@ from trpo_repro.sampling.single_path import Sampler
 from trpo_repro.seeding import Streams, stream
 from trpo_repro.types import Arrays, Floats, States
 
-STATES = 100
+STATES = 1000
 ACTIONS = 4  # K of Table 2
 LENGTH = 100  # of a rollout on hopper and walker, Table 2
 REPEATS = 16
-TRUNK = 5000  # steps of the trajectories that the states are of
+TRUNK = 500_000  # steps of the trajectories that the states are of: hundreds of episodes, for those
+# of one are too much alike to count as many
 DISCOUNT = 0.99
 
 
