@@ -1,7 +1,7 @@
 """An algorithm: natural gradient steps, each of the length that the KL allows, never searched.
 
 In the project: `optim/<name>.py`; `settings.py` and `conf/algo/<name>.yaml` for its settings;
-`runner/build.py:_update` to make it; `report/style.py` for its colour.
+`runner/updates.py` to make it; `report/style.py` for its colour.
 """
 
 import math

@@ -15,15 +15,11 @@ from trpo_repro.errors import ConfigError, MissingDependency
 from trpo_repro.optim.cem import CrossEntropy
 from trpo_repro.optim.cma import CovarianceMatrixAdaptation
 from trpo_repro.optim.kl_penalty import KlPenalty
-from trpo_repro.optim.max_kl import MaxKl
-from trpo_repro.optim.natural_gradient import NaturalGradient
-from trpo_repro.optim.policy_gradient import PolicyGradient
-from trpo_repro.optim.step import NaturalDirection, UpdateRule
-from trpo_repro.optim.trust_region import TrustRegion
 from trpo_repro.parallel import Forks, Workers, available_cores
 from trpo_repro.policies.policy import Policy
 from trpo_repro.ranks import ALONE, Ranks
 from trpo_repro.runner.sizes import check_parameters, convolutions
+from trpo_repro.runner.updates import build_update
 from trpo_repro.sampling.baselines import BASELINES, Baseline
 from trpo_repro.sampling.grouping import GAMES, group_count
 from trpo_repro.sampling.local_vine import LocalSimulator, LocalVineSampler
@@ -36,14 +32,9 @@ from trpo_repro.settings import (
     CemConfig,
     CmaConfig,
     GymTask,
-    KlPenaltyConfig,
-    MaxKlConfig,
-    NaturalDirectionConfig,
     NaturalGradientConfig,
     PixelPolicyConfig,
-    PolicyGradientConfig,
     SinglePathConfig,
-    TrustRegionConfig,
     VineConfig,
 )
 from trpo_repro.tasks import make_task
@@ -107,7 +98,7 @@ def build_algorithm(config: RunConfig, ranks: Ranks = ALONE) -> Algorithm:
     sampler, estimator = build_sampler(config, ranks=ranks), config.estimator
     if count := _processes(sampler, config):
         sampler = sampler.forked(count)
-    update = _update(algo)
+    update = build_update(algo)
     learner = SinglePath(
         sampler=sampler,
         baseline=_baseline(config, sampler),
@@ -160,37 +151,6 @@ def _baseline(config: RunConfig, sampler: Sampler) -> Baseline:
     return kind(sampler.simulator.observation_size, sampler.workers)
 
 
-def _update(
-    algo: NaturalDirectionConfig | MaxKlConfig | PolicyGradientConfig | KlPenaltyConfig,
-) -> UpdateRule:
-    """Return the update of an algorithm that follows a gradient."""
-    if isinstance(algo, PolicyGradientConfig):
-        return PolicyGradient(algo.stepsize)
-    if isinstance(algo, KlPenaltyConfig):
-        return KlPenalty(
-            algo.stepsize, algo.initial_penalty, algo.dual_stepsize, algo.max_iterations
-        )
-    if isinstance(algo, MaxKlConfig):
-        return MaxKl(algo.stepsize, algo.max_backtracks)
-    direction = NaturalDirection(
-        algo.cg_iterations,
-        algo.damping,
-        algo.fisher_fraction,
-        empirical=algo.name == "empirical_fim",
-    )
-    if isinstance(algo, TrustRegionConfig):
-        return TrustRegion(
-            algo.stepsize,
-            direction,
-            algo.line_search_shrink,
-            algo.max_backtracks,
-            algo.line_search,
-        )
-    if isinstance(algo, NaturalGradientConfig):
-        return NaturalGradient(algo.stepsize, direction)
-    raise NotImplementedError(f"algo={algo.name} has no update here")
-
-
 def _vine(config: RunConfig, algo: VineConfig, *, ranks: Ranks) -> Vine:
     """Return vine TRPO."""
     sampler = dataclasses.replace(build_sampler(config, ranks=ranks), keep_states=True)
@@ -225,7 +185,7 @@ def _vine(config: RunConfig, algo: VineConfig, *, ranks: Ranks) -> Vine:
         sampler=sampler,
         branches=branches,
         baseline=_baseline(config, sampler),
-        update=_update(algo),
+        update=build_update(algo),
         seed=config.seed,
         steps=config.steps_per_iter,
         trunk_steps=algo.trunk_steps,
