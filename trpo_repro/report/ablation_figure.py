@@ -25,6 +25,7 @@ QUANTITIES: dict[str, tuple[str, str, Callable[[Group], NDArray[np.float64]]]] =
     "final": ("final score", "o", lambda group: group.finals),
     "area": ("score over all iterations", "s", lambda group: _areas(group)),
 }
+CURVE = ["value", "n", "policy iteration", "mean", "low", "high"]
 APART = 0.12  # between the two quantities of a value
 
 
@@ -35,13 +36,13 @@ def draw(found: Found) -> dict[str, Picture]:
 
 
 def curves(members: Sequence[Member]) -> pd.DataFrame:
-    """Return the mean curve of each value: `value`, `policy iteration`, `mean`, `low`, `high`."""
-    frames = []
-    for member in members:
-        if not member.group.complete:
-            continue
-        frames.append(pd.DataFrame({"value": text(member), **mean_curve(member.group)}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    """Return the mean curve of each value of which a run is complete: the columns of `CURVE`."""
+    frames = [
+        pd.DataFrame({"value": text(member), **mean_curve(member.group)})
+        for member in members
+        if member.group.complete
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=CURVE)
 
 
 def mean_curve(group: Group) -> dict[str, Any]:
@@ -147,7 +148,8 @@ def _learning(ax: Axes, frame: pd.DataFrame, *, shades: Mapping[str, str], task:
         )
     ax.set_xlabel("policy iteration")
     ax.set_ylabel("score (reward per step)")
-    ax.legend(fontsize=6.5, handlelength=1.4)
+    if len(frame):
+        ax.legend(fontsize=6.5, handlelength=1.4)
     note(ax, f"{task}, learning", text="")
 
 

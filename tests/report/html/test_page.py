@@ -48,6 +48,30 @@ def test_runs_at_the_paper_s_sizes_have_a_section_of_their_own(tmp_path: Path) -
     assert "Computation time" in own
 
 
+def test_an_ablation_s_value_without_a_complete_run_has_no_line(tmp_path: Path) -> None:
+    for seed in range(2):
+        written(tmp_path, [1.0, 2.0], seed=seed)
+    varied = tmp_path / "ablations"
+    written(varied, [1.0, 3.0], "algo.cg_iterations=20")
+    written(varied, [1.0], "algo.cg_iterations=5", state="running", iterations=9)
+    panels = _ablation_panels(page(Stored(tmp_path)).decode())
+    assert '"name":"20"' in panels
+    assert '"name":"10 (default)"' in panels
+    assert '"name":"5"' not in panels
+
+
+def test_an_ablation_without_any_complete_run_has_an_empty_panel(tmp_path: Path) -> None:
+    written(tmp_path, [1.0, 2.0], seed=1)
+    written(tmp_path / "ablations", [1.0], "algo.cg_iterations=5", state="running", iterations=9)
+    written(tmp_path, [1.0], state="running", iterations=9)  # the default's same seed
+    assert '"name":' not in _ablation_panels(page(Stored(tmp_path)).decode())
+
+
+def _ablation_panels(made: str) -> str:
+    """Return the section of the ablations."""
+    return made.split('<section id="ablations">')[1].split("</section>")[0]
+
+
 def test_what_a_claim_asks_and_its_numbers_stand_open(text: str) -> None:
     articles = re.findall(r"<article>.*?</article>", text, flags=re.DOTALL)
     opened = {re.findall(r"<b>(C\d+)</b>", a)[0]: a.split("<details>")[0] for a in articles}

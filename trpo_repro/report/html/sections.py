@@ -143,7 +143,8 @@ def _ablations(found: Found, baseline: Picture | None) -> Section:
         ablation, panels = labels[name], []
         for task, members in found[name].items():
             shades, frame = ablation_figure.colours(members), ablation_figure.curves(members)
-            lines = [Line(value, value, shade) for value, shade in shades.items()]
+            drawn_values = set(frame["value"])  # one without a complete run has no curve
+            lines = [Line(v, v, shade) for v, shade in shades.items() if v in drawn_values]
             panels.append(
                 plots.panel(
                     f"{name}-{task}",
