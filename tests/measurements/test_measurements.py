@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ale_py import Action, ALEInterface
 from stored_runs import outcome
 
 from trpo_repro.cli.compose import run_config
 from trpo_repro.measurements import variance as variance_module
+from trpo_repro.measurements.chance import chance
 from trpo_repro.measurements.products import double_backward, products
 from trpo_repro.measurements.row import ratio_row
 from trpo_repro.measurements.standing import standing
@@ -25,6 +27,7 @@ from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.vine import VineSampler
 from trpo_repro.seeding import Streams, stream
 from trpo_repro.tasks import make_task
+from trpo_repro.tasks.atari import cartridge
 from trpo_repro.types import ActionSpace
 
 
@@ -65,6 +68,28 @@ def test_a_hopper_that_stands_scores_one():
     row = standing("hopper", simulator, episodes=3)
     assert row.value == pytest.approx(1.0, abs=1e-3)
     assert row.n == "3 of 3 stood"
+
+
+def test_chance_plays_as_a_plain_loop_over_the_emulator_does():
+    rom = cartridge("breakout")
+    row = chance("breakout", rom, episodes=3, no_ops=5, frames=400)
+    assert row.n == "3 games"
+    game, rng = ALEInterface(), stream(0, "chance", "breakout")
+    game.setFloat("repeat_action_probability", 0.0)
+    scores = []
+    for _ in range(3):
+        game.setInt("random_seed", 1)
+        game.loadROM(rom)
+        for _ in range(rng.integers(5, endpoint=True)):
+            game.act(Action.NOOP)
+        # The game's own four: at rest, fire, right, left.
+        actions, score = rng.choice([0, 1, 3, 4], 400), 0.0
+        for action in actions:
+            if not game.game_over():
+                score += game.act(Action(action))
+        scores.append(score)
+    assert row.value == pytest.approx(np.mean(scores))
+    assert len(set(scores)) > 1
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -14,6 +14,7 @@ from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.output import write_files
 from trpo_repro.cli.overrides import quoted
 from trpo_repro.errors import ConfigError
+from trpo_repro.measurements.chance import chance
 from trpo_repro.measurements.products import products
 from trpo_repro.measurements.row import Row, exact_row
 from trpo_repro.measurements.standing import POSES, standing
@@ -25,6 +26,8 @@ from trpo_repro.runner.provenance import cpu_model, git_commit
 from trpo_repro.runner.run_folder import RunFolder
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import stream
+from trpo_repro.settings import GAMES, AtariTask
+from trpo_repro.tasks.atari import PROTOCOLS, cartridge
 from trpo_repro.tasks.locomotion import Locomotion
 from trpo_repro.types import Arrays
 
@@ -40,6 +43,7 @@ def main(options: argparse.Namespace) -> int:
         "standing": _standing,
         "variance": lambda: _variance(results),
         "parameters": _parameters,
+        "chance": _chance,
         "products": lambda: products(PRODUCT_ROWS, ROUNDS),
     }
     if unknown := [name for name in options.names if name not in known]:
@@ -82,6 +86,18 @@ def _variance(results: Path) -> list[Row]:
             policies["trained"] = load_policy(stored, sampler)
         for name, arrays in policies.items():
             rows += variance(f"{task}, {name} policy", sampler, arrays=arrays)
+    return rows
+
+
+def _chance() -> list[Row]:
+    """Return what a player who chooses anew at every frame scores in each game."""
+    rows = []
+    for game in GAMES:
+        task = run_config([f"task={game}"]).task
+        assert isinstance(task, AtariTask)
+        no_ops, frames = PROTOCOLS[task.protocol].no_ops, task.horizon * task.frame_skip
+        rom = cartridge(game)
+        rows.append(chance(game, rom, episodes=EPISODES, no_ops=no_ops, frames=frames))
     return rows
 
 

@@ -87,7 +87,7 @@ class Atari:
         sizes = table.shape if self.protocol.factored else (table.size,)
         self.actions = ActionSpace("discrete", tuple(sizes))
         self._table = table if self.protocol.factored else np.arange(table.size)
-        self._rom = _cartridge(game)
+        self._rom = cartridge(game)
         self._emulators = list[Emulator]()
         self._lock = threading.Lock()  # of the list: threads may share a simulator
 
@@ -193,7 +193,7 @@ def _emulator(state: AtariState) -> Emulator:
     return state.emulator
 
 
-def _cartridge(game: str) -> Path:
+def cartridge(game: str) -> Path:
     """Return where the game is stored, its contents checked by ALE's checksums."""
     found = roms.get_rom_path(game) if game in roms.get_all_rom_ids() else None
     if found is None or not Path(found).is_file() or ALEInterface.isSupportedROM(found) != game:

@@ -135,6 +135,11 @@ class Emulator:
         return float(self._ale.act(action))
 
     @property
+    def own_actions(self) -> list[int]:
+        """Return those of ALE's 18 actions that the game tells apart: its minimal set."""
+        return [action.value for action in self._ale.getMinimalActionSet()]
+
+    @property
     def over(self) -> bool:
         """Tell whether the present game is over."""
         return bool(self._ale.game_over())

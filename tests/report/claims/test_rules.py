@@ -294,6 +294,18 @@ def test_random_play_is_judged_by_whether_its_interval_holds_the_paper_s(tmp_pat
     assert pong.between == pytest.approx((-20.4994, -20.1006), abs=1e-4)
 
 
+def test_another_random_player_is_told_of_and_not_counted(tmp_path: Path) -> None:
+    played(tmp_path, "pong", [-21.0, -19.8] * 50)
+    before = found(tmp_path, "C14")
+    rows = [("score", "pong", -20.6, -20.7, -20.5), ("score", "qbert", 150.0, 140.0, 160.0)]
+    measured(tmp_path, "chance", *rows, ("score", "tennis", 0.0, 0.0, 0.0))
+    after = found(tmp_path, "C14")
+    assert after.counts == before.counts
+    assert after.remark.startswith(before.remark)
+    wanted = "Table 1's in 1 of 2 games: pong -20.6 (-20.4), qbert 150 (157)."
+    assert after.remark.endswith(wanted)
+
+
 def numbers_of(finding: Finding) -> dict[str, float | None]:
     return {count.name: count.paper for count in finding.counts}
 

@@ -110,7 +110,23 @@ def random_row(evidence: Evidence) -> Finding:
             continue
         judged, n = _holding(theirs, between), f"{len(scores)} episodes"
         counts.append(Count(game, judged, float(scores.mean()), between, n).beside(theirs))
-    return Finding(rule, tuple(counts), "The paper does not say how its random player plays.")
+    remark = "The paper does not say how its random player plays."
+    return Finding(rule, tuple(counts), f"{remark} {_another_player(evidence, paper)}".strip())
+
+
+def _another_player(evidence: Evidence, paper: pd.DataFrame) -> str:
+    """Return what one who chooses anew at every frame scores: an explanation, and no count."""
+    played = {row["task"]: row for row in evidence.rows("chance")}
+    found = [(game, float(paper[game]["Random"]), played[game]) for game in GAMES if game in played]
+    if not found:
+        return ""
+    like = [_holding(theirs, Interval(row["low"], row["high"])) for _, theirs, row in found]
+    scores = (f"{game} {row['value']:.4g} ({theirs:g})" for game, theirs, row in found)
+    return (
+        "One that chooses among a game's own actions, not the joystick's 18 positions, and anew at"
+        " every frame, not every fourth, has an interval that holds Table 1's in"
+        f" {like.count(Judgement.MET)} of {len(found)} games: {', '.join(scores)}."
+    )
 
 
 def _holding(value: float, between: Interval) -> Judgement:

@@ -12,7 +12,7 @@ from trpo_repro.errors import CheckpointError
 from trpo_repro.report.runs import read_json
 from trpo_repro.report.stored_files import Kind, read_table
 
-MEASUREMENTS = ("standing", "variance", "parameters", "products")
+MEASUREMENTS = ("standing", "variance", "parameters", "chance", "products")
 WORDS, NUMBERS = ("quantity", "task", "n"), ("value", "low", "high")
 """What each row of a measurement has."""
 
