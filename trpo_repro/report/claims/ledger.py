@@ -57,7 +57,7 @@ SUBJECTS: Mapping[str, str] = {
     "C11": "common random numbers lower the variance",
     "C12": "single path plays seven games at Table 1's scores",
     "C13": "vine plays seven games at Table 1's scores",
-    "C14": "chance plays them at Table 1's scores",
+    "C14": "chance, acting as our policies do, plays them at Table 1's scores",
     "C15": "the games' learning curves of Fig. 5",
     "C16": "364 and 33,500 parameters",
     "C17": "Table 2's computation times",
