@@ -37,7 +37,7 @@ MEASURE_EPILOG = """measurements, written to measurements/ of the results:
   standing    score of a controller that holds a pose (C09)
   variance    of advantage estimates, with and without common random numbers (C10, C11)
   parameters  numbers of the policies' parameters (C16)
-  chance      the games by chance, anew at every frame (beside C14); ten minutes
+  chance      the games by chance, anew at every frame (beside C14); minutes
   products    time and value of Fisher-vector products (C21, C22)
 """
 THEORY_EPILOG = """examples:

@@ -143,8 +143,7 @@ def _ablations(found: Found, baseline: Picture | None) -> Section:
         ablation, panels = labels[name], []
         for task, members in found[name].items():
             shades, frame = ablation_figure.colours(members), ablation_figure.curves(members)
-            drawn_values = set(frame["value"])  # one without a complete run has no curve
-            lines = [Line(v, v, shade) for v, shade in shades.items() if v in drawn_values]
+            lines = [Line(value, value, shades[value]) for value in frame["value"].unique()]
             panels.append(
                 plots.panel(
                     f"{name}-{task}",
