@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stored_runs import evaluated, measured, outcome, played, written
+from found_claims import evaluate, found, judgements
+from stored_runs import measured, outcome, written
 
-from trpo_repro.report.claims import comparison, games
+from trpo_repro.report.claims import comparison
 from trpo_repro.report.claims.evidence import SEEDS, gather
 from trpo_repro.report.claims.ledger import RULES, claims, ledger, summary, table
-from trpo_repro.report.claims.verdict import Finding, Judgement, Verdict
+from trpo_repro.report.claims.verdict import Finding, Verdict
 from trpo_repro.report.collection import PAPER_SCALE, Stored
-from trpo_repro.runner.run_folder import RunFolder
 
 LENGTH = 12
 
@@ -37,16 +37,8 @@ def seeds(
         written(results, scores, *words, mean_scores=means, seed=seed)
 
 
-def found(results: Path, claim: str) -> Finding:
-    return RULES[claim](gather(Stored(results)))
-
-
 def verdicts_of(results: Path) -> dict[str, Verdict]:
     return {entry.name: entry.verdict for entry in ledger(gather(Stored(results)))}
-
-
-def judgements(finding: Finding) -> dict[str, Judgement]:
-    return {count.name: count.judgement for count in finding.counts}
 
 
 def test_every_claim_of_the_paper_has_a_rule_and_every_rule_a_claim(tmp_path: Path) -> None:
@@ -224,39 +216,6 @@ def test_the_theory_s_claims_are_read_from_its_tables(tmp_path: Path) -> None:
     assert found(tmp_path, "C26").counts[1].n == "200 MDPs"
 
 
-def evaluate(folder: RunFolder, mean: float) -> None:
-    evaluated(folder, [mean - 1.0, mean + 1.0] * (games.EPISODES // 2))
-
-
-def test_games_are_judged_at_the_paper_s_scale_alone(tmp_path: Path) -> None:
-    for seed in range(3):
-        folder = written(tmp_path, [0.0] * 12, "task=pong", "scale=paper", seed=seed)
-        evaluate(folder, 20.0)
-    folder = written(tmp_path, [0.0] * 12, "task=qbert")
-    evaluate(folder, 1900.0)
-    finding = found(tmp_path, "C12")
-    assert judgements(finding)["pong"] == "met"
-    assert (finding.counts[3].value, finding.counts[3].between) == (20.0, (20.0, 20.0))
-    for seed in range(3):  # chance scores -20.4, the paper 20.9: four fifths of the way are 12.64
-        folder = written(tmp_path, [0.0] * 12, "task=pong", "scale=paper", seed=seed)
-        evaluate(folder, 12.6)
-    assert judgements(found(tmp_path, "C12"))["pong"] == "not met"
-    assert judgements(finding)["qbert"] == "not at this scale"
-    assert finding.verdict == Verdict.UNTESTED
-    assert finding.remark.endswith("qbert 1900.")
-
-
-def test_a_game_s_evaluation_of_an_earlier_policy_is_no_evidence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = written(tmp_path, [0.0] * 12, "task=pong", "scale=paper")
-    evaluate(folder, 20.0)
-    folder.policy.write_bytes(b"a later one")
-    assert judgements(found(tmp_path, "C12"))["pong"] == "not at this scale"
-    _, _, err = outcome("claims", "--results-dir", str(tmp_path), capsys=capsys)
-    assert err.startswith(f"warning: {folder.path}/evaluation-stochastic.json: not shown: ")
-
-
 def test_the_time_of_a_whole_run_at_the_paper_s_sizes_is_that_of_its_own_machine(
     tmp_path: Path,
 ) -> None:
@@ -280,30 +239,6 @@ def test_the_time_of_a_whole_run_at_the_paper_s_sizes_is_that_of_its_own_machine
     assert shown.split(", ") == [c.runs[0].removesuffix("/seed0") for c in finding.counts[2:4]]
     written(tmp_path / PAPER_SCALE, [1.0] * 200, "task=hopper", "scale=paper", seed=999)
     assert judgements(found(tmp_path, "C17"))["hopper, single path"] == "open"
-
-
-def test_random_play_is_judged_by_whether_its_interval_holds_the_paper_s(tmp_path: Path) -> None:
-    for game, mean in (("pong", -20.3), ("qbert", 100.0)):
-        played(tmp_path, game, [mean - 1.0, mean + 1.0] * 50)  # the interval reaches 0.2 each way
-    played(tmp_path, "enduro", [0.0] * 99)
-    found_here = judgements(found(tmp_path, "C14"))
-    assert (found_here["pong"], found_here["qbert"]) == ("met", "not met")
-    assert found_here["breakout, random"] == found_here["enduro, random"] == "missing"
-    (pong,) = [count for count in found(tmp_path, "C14").counts if count.name == "pong"]
-    assert pong.value == pytest.approx(-20.3)
-    assert pong.between == pytest.approx((-20.4994, -20.1006), abs=1e-4)
-
-
-def test_another_random_player_is_told_of_and_not_counted(tmp_path: Path) -> None:
-    played(tmp_path, "pong", [-21.0, -19.8] * 50)
-    before = found(tmp_path, "C14")
-    rows = [("score", "pong", -20.6, -20.7, -20.5), ("score", "qbert", 150.0, 140.0, 160.0)]
-    measured(tmp_path, "chance", *rows, ("score", "tennis", 0.0, 0.0, 0.0))
-    after = found(tmp_path, "C14")
-    assert after.counts == before.counts
-    assert after.remark.startswith(before.remark)
-    wanted = "Table 1's in 1 of 2 games: pong -20.6 (-20.4), qbert 150 (157)."
-    assert after.remark.endswith(wanted)
 
 
 def numbers_of(finding: Finding) -> dict[str, float | None]:
@@ -334,14 +269,6 @@ def test_counts_carry_the_paper_s_number_where_it_has_one(tmp_path: Path) -> Non
     shown = made.shown.set_index("id")["numbers"]
     assert shown["C16"] == "swimmer 364 (paper: 364); atari 364 (paper: 33500)"
     assert "pong 20 (paper: 20.9); qbert (paper: 1973.5)" in shown["C12"]
-
-
-def test_hours_are_extrapolated_from_the_speed_of_runs(tmp_path: Path) -> None:
-    written(tmp_path, [0.0] * 12, "task=pong")  # 500 steps a second
-    counts = found(tmp_path, "C18").counts
-    assert counts[0].value == pytest.approx(500 * 100_000 / 500 / 3600)
-    assert counts[0].judgement == "met"
-    assert counts[1].name == "a game with vine"
 
 
 def test_the_ledger_is_a_table_and_a_command(
