@@ -7,7 +7,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_helpers import SMALL, SilentReporter, command, config_in, environment, essence, trpo
+from cli_helpers import (
+    SMALL,
+    SilentReporter,
+    command,
+    config_in,
+    environment,
+    essence,
+    folder_in,
+    trpo,
+)
 
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
@@ -70,11 +79,7 @@ def test_full_disk_ends_with_5_and_the_run_goes_on_with_room(
         mkdir disk/results
         head -c {(256 - room) * 1024} /dev/zero >disk/ballast 2>/dev/null || true
         {line("run", *FILLING, "results_dir=disk/results")} >out 2>err || echo $? >code
-        rm disk/ballast
         cp -a disk/results/. kept
-        {line("run", *FILLING, "results_dir=disk/results")} >out2
-        mkdir kept2
-        cp -a disk/results/. kept2
         """,
         tmp_path,
     )
@@ -83,14 +88,14 @@ def test_full_disk_ends_with_5_and_the_run_goes_on_with_room(
     ended_with_5((tmp_path / "err").read_text())
     for status in (tmp_path / "kept").rglob("status.json"):
         assert status.stat().st_size == 0 or read_json(status)["state"] != "done"
-    (folder,) = (tmp_path / "kept2").glob("runs/*/*/*/seed0")
-    assert essence(RunFolder(folder)) == golden
+    execute(config_in(tmp_path / "kept", FILLING), SilentReporter())
+    assert essence(folder_in(tmp_path / "kept")) == golden
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("mounts")
 def test_read_only_folder_is_5_before_any_training_and_untouched(tmp_path: Path) -> None:
-    trpo("run", *SMALL, "iterations=1", cwd=tmp_path)
+    execute(config_in(tmp_path / "results", SMALL, "iterations=1"), SilentReporter())
     files = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     done = namespace(
         f"""
@@ -126,7 +131,5 @@ def test_file_that_may_grow_no_further_ends_with_5_and_loses_nothing(
     assert done.returncode == 5
     ended_with_5(done.stderr)
     assert "bytes needed" in done.stderr
-    again = trpo("run", *words, cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    (folder,) = tmp_path.glob("runs/*/*/*/seed0")
-    assert essence(RunFolder(folder)) == golden
+    execute(config_in(tmp_path, FILLING), SilentReporter())
+    assert essence(folder_in(tmp_path)) == golden
