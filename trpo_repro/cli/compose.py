@@ -140,8 +140,9 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
             )
     composed = _composed(tuple(o.input_line or "" for o in chosen), config_folder())
     known = {name for name in leaves(composed) if not name.startswith("task.sizes.")}
+    known |= choices.keys()
     for override in parsed:
-        _check_key(override, known | choices.keys())
+        _check_key(override, known)
     composed = _with_values(composed, [o for o in parsed if o.key_or_group not in choices])
     try:
         _check_scale(composed)
@@ -191,7 +192,7 @@ def _composed(chosen: tuple[str, ...], folder: Path) -> DictConfig:
 def _with_values(composed: DictConfig, overrides: Sequence[Override]) -> DictConfig:
     """Return a copy with the settings of `overrides`, which Hydra would set in the same way.
 
-    It would put the files together anew for each run, which takes twenty times as long.
+    It would put the files together anew for each run, which takes far longer.
     """
     changed = copy.deepcopy(composed)
     for override in overrides:
