@@ -1,6 +1,12 @@
-"""Signals as an interactive shell leaves them: processes under test inherit what is ignored."""
+"""Signals as an interactive shell leaves them, for processes under test; pictures drawn quickly."""
+
+from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 
 def pytest_configure() -> None:
@@ -8,3 +14,17 @@ def pytest_configure() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:  # nohup, a script's `&`
             default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             signal.signal(number, default)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_style() -> Iterator[dict[Any, Any]]:
+    """Give the style of pictures as it is, and leave out what takes half of a picture's time.
+
+    That is the subset of a TrueType font that a PDF embeds; glyphs alone look the same.
+    """
+    from trpo_repro.report.style import SETTINGS
+
+    shipped = dict(SETTINGS)
+    SETTINGS["pdf.fonttype"] = 3
+    yield shipped
+    SETTINGS.update(shipped)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,7 +13,7 @@ from stored_runs import outcome, written
 
 from trpo_repro.report.collection import collect
 from trpo_repro.report.curves import draw
-from trpo_repro.report.style import FORMATS, LOOKS, our_style
+from trpo_repro.report.style import FORMATS, LOOKS, our_style, rendered
 from trpo_repro.settings import ALGORITHM_CONFIGS
 
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-", "svg": b"<?xml"}
@@ -48,6 +49,18 @@ def test_the_same_runs_give_the_same_bytes(
     assert pictures[0].startswith(MAGIC[kind])
     assert pictures[0] == pictures[1]
     assert sorted(p.name for p in path.parent.iterdir()) == [f"0.{kind}", f"1.{kind}"]
+
+
+def test_a_pdf_has_truetype_fonts_and_the_same_bytes_again(
+    tmp_path: Path, shipped_style: dict[Any, Any]
+) -> None:
+    written(tmp_path, [0.0, 1.0])
+    found = collect([tmp_path]).runs
+    with our_style(), matplotlib.rc_context(shipped_style):
+        first, second = (rendered(draw(found), "pdf") for _ in range(2))
+    assert first == second
+    assert b"/FontFile2" in first
+    assert b"/Type3" not in first
 
 
 def test_drawing_leaves_the_users_settings_alone() -> None:
