@@ -18,7 +18,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def shipped_style() -> Iterator[dict[Any, Any]]:
-    """Give the style of pictures as it is, and leave out what takes half of a picture's time.
+    """Give the style of pictures as it is, and leave out nearly half of a picture's time.
 
     That is the subset of a TrueType font that a PDF embeds; glyphs alone look the same.
     """

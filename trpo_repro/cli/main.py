@@ -25,7 +25,7 @@ TRAINING = ("run", "sweep")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    # An interpreter that ends looks for garbage among all that torch has made: half a second.
+    # An interpreter that ends looks for garbage among all that torch has made.
     atexit.register(gc.freeze)
     try:
         words = sys.argv[1:] if arguments is None else list(arguments)
