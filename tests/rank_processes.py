@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import trpo_repro.cli.run
+import trpo_repro.runner.build  # torch with it, once for all  # noqa: F401
 from trpo_repro.cli.main import main
 
 

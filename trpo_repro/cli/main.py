@@ -17,6 +17,7 @@ from importlib import import_module
 from trpo_repro.cli import streams
 from trpo_repro.cli.arguments import parser
 from trpo_repro.errors import DiskError, TrpoError
+from trpo_repro.memory import without_garbage_search
 from trpo_repro.runner.signals import CTRL_C, leave_on_signals
 
 TRAINING = ("run", "sweep")
@@ -52,9 +53,9 @@ def _answer(words: list[str]) -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run the chosen command; return its exit code."""
     try:
-        command: Callable[[argparse.Namespace], int] = import_module(
-            f"trpo_repro.cli.{options.command}"
-        ).main
+        with without_garbage_search():
+            module = import_module(f"trpo_repro.cli.{options.command}")
+        command: Callable[[argparse.Namespace], int] = module.main
         code = command(options)
         sys.stdout.flush()
     except Exception as error:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from trpo_repro.config import RunConfig, plain
 from trpo_repro.errors import CheckpointError, DiskError, TrpoError
+from trpo_repro.memory import without_garbage_search
 from trpo_repro.ranks import ALONE, Ranks
 from trpo_repro.runner import tensorboard
 from trpo_repro.runner.agreement import agreed_beginning
@@ -70,7 +71,8 @@ def execute(
     """
     with stop_on_signals() as requests:
         try:
-            from trpo_repro.runner.build import build_algorithm
+            with without_garbage_search():
+                from trpo_repro.runner.build import build_algorithm
 
             # What can fail for want of something fails here, before anything is written.
             writer = tensorboard.writer_class() if config.tensorboard and not ranks.rank else None
