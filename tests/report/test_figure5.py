@@ -166,6 +166,7 @@ def test_figure_5_has_seven_panels_of_cost_whatever_is_stored(tmp_path: Path) ->
     heights = {ax.get_title(): [line.get_ydata()[0] for line in ax.lines] for ax in figure.axes}
     assert heights["pong"] == pytest.approx([20, 20.2])  # the curve's begin, and chance
     assert heights["enduro"] == []  # nothing to compare with
+    assert [ax.get_title() for ax in figure.axes if ax.axison] == ["pong", "qbert"]
     assert "2 of 9 iterations" in texts["qbert"]
 
 

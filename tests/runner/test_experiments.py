@@ -70,15 +70,18 @@ def test_gymnasium_s_robots_are_run_for_one_and_ten_million_steps() -> None:
     assert len(read_experiment(experiment("gym_v5"))) == 5 * len(found)
 
 
-def test_runs_of_the_paper_s_scale_have_the_sizes_of_table_2() -> None:
+def test_runs_of_the_paper_s_scale_have_the_sizes_of_tables_2_and_3() -> None:
     found = configs("paper_scale")
     names = {(config.task.name, config.algo.name) for config in found}
-    sizes = {"swimmer": (50_000, 50), "hopper": (1_000_000, 100), "walker": (1_000_000, 100)}
-    assert names == {(t, a) for t in sizes for a in ("single_path", "vine")}
+    robots = {"swimmer": (50_000, 200), "hopper": (10**6, 200), "walker": (10**6, 200)}
+    games = {"pong": (100_000, 500), "seaquest": (100_000, 500)}
+    lengths = {"swimmer": 50, "hopper": 100, "walker": 100}
+    wanted = {(t, a) for t in robots for a in ("single_path", "vine")}
+    assert names == wanted | {(game, "single_path") for game in games}
     for config in found:
         assert config.results_dir == f"results/{PAPER_SCALE}"
-        steps, length = sizes[config.task.name]
-        assert (config.steps_per_iter, config.iterations) == (steps, 200)
+        assert (config.steps_per_iter, config.iterations) == (robots | games)[config.task.name]
         if isinstance(config.algo, VineConfig):
+            length = lengths[config.task.name]
             assert (config.algo.rollouts_per_state, config.algo.rollout_length) == (4, length)
             assert config.algo.trunk_steps == 16 * 1000  # rollouts for sampling times their length

@@ -53,9 +53,12 @@ def draw(
         groups = [choice.group for choice in chosen.get(game, []) if _rows(choice.group)]
         note(ax, game, text=". ".join(_said(groups)) or "no run stored")
         complaints += [f"{game}: {line}" for line in _complaints(groups)]
+        if not groups:
+            ax.set_axis_off()
+            continue
         for group in groups:
             frames.append(_curve(ax, group, sign=sign))
-        if groups and game in chance:
+        if game in chance:
             ax.axhline(sign * chance[game], **MARK)
         ax.set_xlabel("policy iteration")
         ax.set_ylabel(label)
