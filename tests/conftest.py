@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 
@@ -14,6 +15,12 @@ def pytest_configure() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:  # nohup, a script's `&`
             default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             signal.signal(number, default)
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's, for `-n auto`
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than cores: one that waits for a command under test needs none."""
+    return (psutil.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)
