@@ -36,7 +36,7 @@ def draw(
     protocol: str,
     chance: Mapping[str, float],
 ) -> Picture:
-    """Return the picture `name` of `AXES`: a panel for each game, those without a run too.
+    """Return the picture `name` of `AXES`: a panel for each game of which there are rows.
 
     Args:
         chosen: From `of_protocol`.
@@ -46,16 +46,13 @@ def draw(
         chance: What play by chance scores, by game, where it is known.
     """
     sign, label = AXES[name]
-    games = list(paper_scores().columns)
-    figure, axes = panels(len(games), below=0.1, around=0.9)
-    frames, complaints, drawn = list[pd.DataFrame](), list[str](), list[Group]()
-    for ax, game in zip(axes, games, strict=True):
-        groups = [choice.group for choice in chosen.get(game, []) if _rows(choice.group)]
+    stored = _stored(chosen)
+    complaints = [f"{game}: {line}" for game, own in stored.items() for line in _complaints(own)]
+    there = {game: groups for game, groups in stored.items() if groups} or stored
+    figure, axes = panels(len(there), below=0.1, around=0.9)
+    frames, drawn = list[pd.DataFrame](), list[Group]()
+    for ax, (game, groups) in zip(axes, there.items(), strict=True):
         note(ax, game, text=". ".join(_said(groups)) or "no run stored")
-        complaints += [f"{game}: {line}" for line in _complaints(groups)]
-        if not groups:
-            ax.set_axis_off()
-            continue
         for group in groups:
             frames.append(_curve(ax, group, sign=sign))
         if game in chance:
@@ -70,9 +67,18 @@ def draw(
     if any(group.runs[0].task in chance for group in drawn):
         further += [Line2D([], [], label="play by chance", **MARK)]
     legend_above(figure, [group.algorithm for group in drawn], more=further)
-    caption(figure, _caption(scale, protocol, drawn=drawn))
+    lost = [game for game in stored if game not in there]
+    caption(figure, _caption(scale, protocol, drawn=drawn, lost=lost))
     numbers = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return Picture(figure, numbers, tuple(complaints))
+
+
+def _stored(chosen: dict[str, list[Choice]]) -> dict[str, list[Group]]:
+    """Return what has rows, for each of the paper's games."""
+    return {
+        game: [choice.group for choice in chosen.get(game, []) if _rows(choice.group)]
+        for game in paper_scores().columns
+    }
 
 
 def _rows(group: Group) -> bool:
@@ -123,10 +129,12 @@ def _complaints(groups: Sequence[Group]) -> Iterator[str]:
             yield f"{look(group.algorithm).label} is unfinished"
 
 
-def _caption(scale: str, protocol: str, *, drawn: Sequence[Group]) -> str:
+def _caption(scale: str, protocol: str, *, drawn: Sequence[Group], lost: Sequence[str]) -> str:
     """Return what the reader has to know."""
     parts = ["The games' own points, unclipped, mean over the episodes of each batch and seeds."]
     if any(len(group.averaged) >= SEEDS_FOR_BAND for group in drawn):
         parts.append("Bands: 95% bootstrap interval of the mean.")
     parts.append(f"scale={scale}, protocol={protocol}.")
+    if lost:
+        parts.append(f"No run is stored of {', '.join(lost)}.")
     return " ".join(parts)
