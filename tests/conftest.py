@@ -20,7 +20,7 @@ def pytest_configure() -> None:
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's, for `-n auto`
 def pytest_xdist_auto_num_workers() -> int:
     """Return one worker more than cores: one that waits for a command under test needs none."""
-    return (psutil.cpu_count() or 1) + 1
+    return (psutil.cpu_count(logical=False) or 1) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

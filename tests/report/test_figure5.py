@@ -185,6 +185,7 @@ def test_figure_5_of_runs_without_a_row_yet_says_so_in_each_panel(tmp_path: Path
     figure, numbers = picture(tmp_path, "figure5")
     assert [ax.get_title() for ax in figure.axes] == GAMES
     assert {ax.texts[0].get_text() for ax in figure.axes} == {"no run stored"}
+    assert not any(ax.lines for ax in figure.axes)  # nothing to compare with chance
     assert numbers.empty
 
 

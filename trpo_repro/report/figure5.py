@@ -55,7 +55,7 @@ def draw(
         note(ax, game, text=". ".join(_said(groups)) or "no run stored")
         for group in groups:
             frames.append(_curve(ax, group, sign=sign))
-        if game in chance:
+        if groups and game in chance:
             ax.axhline(sign * chance[game], **MARK)
         ax.set_xlabel("policy iteration")
         ax.set_ylabel(label)
