@@ -56,13 +56,14 @@ def algorithm_panels(name: str, numbers: pd.DataFrame, *, axes: Axes) -> list[st
 
     Args:
         name: Of the picture; panels' names begin with it.
-        numbers: One row a point: `task`, `algorithm`, `n`, `axes.x`, `mean`, `low`, `high`.
+        numbers: One row a point: `task`, `algorithm`, `n`, `axes.x`, `mean`, `low`, `high`; it
+            may have `complete`, how many of the n are.
         axes: What is plotted.
     """
     return [
         panel(
             f"{name}-{task}",
-            str(task),
+            f"{task}{_unfinished(rows)}",
             rows=rows,
             axes=axes,
             lines=list(_lines(rows)),
@@ -70,6 +71,12 @@ def algorithm_panels(name: str, numbers: pd.DataFrame, *, axes: Axes) -> list[st
         )
         for task, rows in numbers.groupby("task", sort=False)
     ]
+
+
+def _unfinished(rows: pd.DataFrame) -> str:
+    """Return what a panel's title says if a line in it is of runs none of which is complete."""
+    begun = "complete" in rows and bool((rows["complete"] == 0).any())
+    return ", unfinished" if begun else ""
 
 
 def _lines(rows: pd.DataFrame) -> Iterator[Line]:
