@@ -50,3 +50,11 @@ def test_our_returns_stand_above_the_published_with_steps_and_versions(tmp_path:
     assert (ours["steps"], ours["seeds"]) == ("100,000", "3")
     assert ours["hopper"] == "200 [200, 200]"
     assert len(frame) == 1 + len(published.published())
+
+
+def test_seeds_are_named_by_robot_where_they_differ(tmp_path: Path) -> None:
+    for robot, seeds in (("Walker2d-v5", 1), ("Hopper-v5", 2), ("Swimmer-v5", 2)):
+        for seed in range(seeds):
+            written(tmp_path, [1.0] * 20, "task=gym", f"task.id={robot}", seed=seed)
+    ours = published.table(collect([tmp_path]).runs).shown.iloc[0]
+    assert ours["seeds"] == "swimmer 2; hopper 2; walker 1"

@@ -60,12 +60,20 @@ def _ours(runs: Sequence[StoredRun]) -> list[dict[str, str]]:
             "method": f"{method}, {batch:,} a batch",
             "environments": "Gymnasium v5",
             "steps": f"{steps:,}",
-            "seeds": ", ".join(dict.fromkeys(g.shares(g.complete) for g in own.values())),
+            "seeds": _seeds(own),
             "metric": f"final {FINAL} iterations, mean [95%]",
             **{robot: _return(own[robot]) if robot in own else "" for robot in ROBOTS},
         }
         for (steps, batch, method), own in sorted(cells.items())
     ]
+
+
+def _seeds(own: dict[str, Group]) -> str:
+    """Return how many seeds are behind the robots' cells; which one's where they differ."""
+    shares = {robot: group.shares(group.complete) for robot, group in own.items()}
+    if len(set(shares.values())) == 1:
+        return next(iter(shares.values()))
+    return "; ".join(f"{robot} {share}" for robot, share in shares.items())
 
 
 def _method(group: Group) -> str:
