@@ -35,6 +35,27 @@ def test_every_section_is_there_in_order(text: str) -> None:
     assert "the &lt;disk&gt; is full" in text
 
 
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("1630 [1054, 2206]", "1630 [1054,~2206]"),
+        ("−2.5 [−3e-05, 0.1]", "−2.5 [−3e-05,~0.1]"),
+        ("2046 ± 1038 of three", "2046~±~1038 of three"),
+        ("final 10 iterations, mean [95%]", "final 10 iterations, mean [95%]"),
+        ("[a word, another]", "[a word, another]"),
+    ],
+)
+def test_an_interval_and_a_deviation_are_not_broken(cell: str, wanted: str) -> None:
+    assert tables.unbroken(cell) == wanted.replace("~", "\u00a0")
+
+
+def test_cells_of_the_page_are_unbroken(text: str) -> None:
+    cells = re.findall("<td>(.*?)</td>", text)
+    broken = [c for c in cells if re.search(r"\d ± \d|\[[-−\d.]+, [-−\d.]+\]", c)]
+    assert broken == []
+    assert [c for c in cells if re.search("\\[[-−\\d.]+,\u00a0[-−\\d.]+\\]", c)]
+
+
 def test_runs_at_the_paper_s_sizes_have_a_section_of_their_own(tmp_path: Path) -> None:
     written(tmp_path, [1.0])
     written(tmp_path / PAPER_SCALE, [5.0], scale="paper", state="running", iterations=9)

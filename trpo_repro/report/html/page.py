@@ -15,6 +15,7 @@ from trpo_repro.report.claims.verdict import Verdict, sentence
 from trpo_repro.report.collection import Stored
 from trpo_repro.report.html.pictures import VIDEO_TYPES, VIDEOS
 from trpo_repro.report.html.sections import data_uri, sections
+from trpo_repro.report.html.tables import unbroken
 
 FEW = 7
 """So many counts of a claim have their numbers shown at once."""
@@ -27,6 +28,7 @@ def page(stored: Stored) -> bytes:
         ConfigError: No run is stored there.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["unbroken"] = unbroken
     template = environment.from_string(_asset("page.html.jinja"))
     entries = ledger(gather(stored))
     return template.render(

@@ -13,6 +13,9 @@ from trpo_repro.report.table import Table
 STORED = ("tables/table1.md", "tables/table3.md", "theory/checks.md", "theory/steps.md")
 """The tables that the page takes as they were written, below the results."""
 
+ONE_QUANTITY = re.compile(r"\S+ ± \S+|\[[^\s,\]]*\d[^\s,\]]*, [^\s,\]]*\d[^\s,\]]*\]")
+"""a ± b, and an interval."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -35,6 +38,11 @@ def shown(table: Table) -> Shown:
     """Return one of our tables."""
     rows = tuple(tuple(map(str, row)) for row in table.shown.to_numpy().tolist())
     return Shown(table.title, tuple(map(str, table.shown.columns)), rows, table.notes)
+
+
+def unbroken(cell: str) -> str:
+    """Return a cell that is not broken within a ± b or within an interval."""
+    return ONE_QUANTITY.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), cell)
 
 
 def _stored(path: Path) -> Shown:
