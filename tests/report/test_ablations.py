@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stored_runs import outcome, written
+from stored_runs import measured, outcome, written
 
 from trpo_repro.report import published
 from trpo_repro.report.ablations import FOLDER, ablations
@@ -35,6 +35,23 @@ def test_members_differ_from_the_comparison_in_one_setting_alone(
     assert figure4.count("single_path") == 2  # what was varied is no setting of the comparison
     text = (tmp_path / "tables" / "ablations.md").read_text()
     assert "| 10 (default) | 3 | 2.00 [" in text
+
+
+def test_what_is_measured_is_drawn_and_stands_in_the_table_of_ablations(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, [1.0, 2.0])
+    policies = ("cartpole, untrained policy", "hopper, trained policy")
+    rows = [("vine / single path", task, 0.4, 0.2, 0.6) for task in policies]
+    measured(tmp_path, "variance", *rows, ("another", "hopper", 3.0, 2.0, 4.0))
+    for command in ("figures", "tables"):
+        assert outcome(command, "--results-dir", str(tmp_path), capsys=capsys)[0] == 0
+    drawn = (tmp_path / "figures" / "ablation_variance.csv").read_text().splitlines()
+    assert [line.count("vine / single path") for line in drawn] == [0, 1, 1]
+    assert not (tmp_path / "figures" / "ablation_products.csv").exists()
+    text = (tmp_path / "tables" / "ablations.md").read_text()
+    assert "| cartpole, untrained policy | vine / single path | 9 | 0.4 [0.2, 0.6] |" in text
+    assert "another" not in text
 
 
 def test_our_returns_stand_above_the_published_with_steps_and_versions(tmp_path: Path) -> None:

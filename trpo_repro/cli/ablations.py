@@ -6,10 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trpo_repro.cli.output import write_files
-from trpo_repro.report import ablation_figure, baseline_figure, published, table
+from trpo_repro.report import (
+    ablation_figure,
+    baseline_figure,
+    measured_figure,
+    published,
+    stored_files,
+    table,
+)
 from trpo_repro.report.ablations import FOLDER, ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen
+from trpo_repro.report.claims.sources import MEASURED, measured
 from trpo_repro.report.collection import Stored
 from trpo_repro.report.picture import files
 from trpo_repro.report.style import our_style
@@ -22,7 +30,7 @@ def write_pictures(stored: Stored, output: Path, *, scales: Sequence[str]) -> li
     """Draw each ablation that is stored, and the natural gradient without a baseline.
 
     Returns:
-        What is wrong with the runs behind them, a line each.
+        What is wrong with the runs and files behind them, a line each.
     """
     if SCALE not in scales:
         return []
@@ -32,28 +40,34 @@ def write_pictures(stored: Stored, output: Path, *, scales: Sequence[str]) -> li
         for name, picture in ablation_figure.draw(ablations(chosen, varied.runs)).items():
             about = {"scale": SCALE, "runs": f"{FOLDER}/runs"}
             contents.append(files(f"ablation_{name}", picture, about=about))
+        for name, picture in measured_figure.draw(measured(stored.results)).items():
+            about = {"measurement": f"measurements/{name}.json"}
+            contents.append(files(f"ablation_{name}", picture, about=about))
         if raw.runs and (drawn := baseline_figure.draw(chosen, raw.runs)):
             about = {"scale": SCALE, "runs": f"{baseline_figure.FOLDER}/runs"}
             contents.append(files("baseline", drawn, about=about))
     for content in contents:
         write_files(output, content)
-    return varied.complaints + raw.complaints
+    return varied.complaints + raw.complaints + stored_files.complaints(stored.results, [MEASURED])
 
 
 def write_tables(stored: Stored, output: Path, *, scales: Sequence[str]) -> list[str]:
     """Write one table of all ablations, and Gymnasium's robots beside the published.
 
     Returns:
-        What is wrong with the runs behind them, a line each.
+        What is wrong with the runs and files behind them, a line each.
     """
     if SCALE not in scales:
         return []
     varied, gym = stored.part(FOLDER), stored.part(published.FOLDER)
-    if found := ablations(_chosen(stored), varied.runs):
-        write_files(output, table.files("ablations", ablation_figure.table(found)))
+    varied_table = ablation_figure.table(
+        ablations(_chosen(stored), varied.runs), measured(stored.results)
+    )
+    if len(varied_table.shown):
+        write_files(output, table.files("ablations", varied_table))
     if gym.runs:
         write_files(output, table.files("gym_v5", published.table(gym.runs)))
-    return varied.complaints + gym.complaints
+    return varied.complaints + gym.complaints + stored_files.complaints(stored.results, [MEASURED])
 
 
 def _chosen(stored: Stored) -> Chosen:

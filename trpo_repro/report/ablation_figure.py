@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from trpo_repro.report import measured_figure
 from trpo_repro.report.ablations import ABLATIONS, Ablation, Found, Member
 from trpo_repro.report.groups import FINAL, Group
 from trpo_repro.report.layout import caption, counts, note, panels
@@ -70,8 +71,8 @@ def text(member: Member) -> str:
     return f"{word} (default)" if member.default else word
 
 
-def table(found: Found) -> Table:
-    """Return one row for each value of each ablation on each task."""
+def table(found: Found, measured: pd.DataFrame) -> Table:
+    """Return one row for each value of each ablation on each task, and for each ratio measured."""
     labels = {ablation.name: ablation for ablation in ABLATIONS}
     rows = [
         (labels[name], task, member)
@@ -84,10 +85,14 @@ def table(found: Found) -> Table:
         " under the curve. Both with Student's 95% t interval over complete seeds.",
         "One setting at a time differs from the comparison's; its own runs are the default's.",
         "Largest KL: of any step of any seed, mean over the states, in nats.",
+        "Ratio: what no training tells, by `trpo-repro measure`, with a 95% bootstrap interval;"
+        " CRN: common random numbers.",
     )
     numbers = pd.DataFrame([_numbers(a, task, member=m) for a, task, m in rows])
     shown = pd.DataFrame([_shown(a, task, member=m) for a, task, m in rows])
-    return Table("Ablations", numbers, shown, notes)
+    of_ratios, ratios = measured_figure.cells(measured)
+    both = pd.concat([shown, ratios], ignore_index=True).fillna("")
+    return Table("Ablations", pd.concat([numbers, of_ratios], ignore_index=True), both, notes)
 
 
 def _draw(ablation: Ablation, of_task: Mapping[str, Sequence[Member]]) -> Picture:

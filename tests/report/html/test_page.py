@@ -115,8 +115,8 @@ def test_nothing_comes_from_elsewhere(text: str) -> None:
 def test_without_javascript_every_figure_is_a_drawing(text: str) -> None:
     # What hides a drawing is a class that only a script sets.
     assert text.count('class="drawing fallback"') == 3 + 2  # Figure 4's three, Figure 5 both ways
-    # An ablation's shows more than its panels do; the theory's has no panels.
-    assert text.count('class="drawing"') == 2
+    # An ablation's shows more than its panels do; two that are measured and the theory's have none.
+    assert text.count('class="drawing"') == 4
     style = text.split("<style>")[1].split("</style>")[0]
     hiding = [rule for rule in style.split("}") if "display: none" in rule and "drawing" in rule]
     assert [rule.split("{")[0].strip() for rule in hiding] == [".js .drawing.fallback"]

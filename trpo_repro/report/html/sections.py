@@ -14,6 +14,7 @@ from trpo_repro.report import (
     baseline_figure,
     figure4,
     figure5,
+    measured_figure,
     paper_table,
     provenance_table,
     published,
@@ -23,6 +24,7 @@ from trpo_repro.report import (
 from trpo_repro.report.ablations import ABLATIONS, FOLDER, Found, ablations
 from trpo_repro.report.choice import choices
 from trpo_repro.report.claims.evidence import Chosen
+from trpo_repro.report.claims.sources import measured
 from trpo_repro.report.collection import SCALES, Stored, suffix
 from trpo_repro.report.games import is_game
 from trpo_repro.report.html import plots, tables
@@ -74,7 +76,11 @@ def sections(stored: Stored) -> list[Section]:
             *(_figure4(of_scale, scale) for scale, of_scale in at_scale.items()),
             _atari(results),
             _parameters(results, chosen),
-            _ablations(varied, baseline_figure.draw(chosen, parts.get(baseline_figure.FOLDER, []))),
+            _ablations(
+                varied,
+                measured(results),
+                baseline=baseline_figure.draw(chosen, parts.get(baseline_figure.FOLDER, [])),
+            ),
             _theory(results),
             _published(parts.get(published.FOLDER, [])),
             _provenance(parts),
@@ -135,8 +141,8 @@ def _parameters(results: Path, chosen: Chosen) -> Section:
     )
 
 
-def _ablations(found: Found, baseline: Picture | None) -> Section:
-    """Return each ablation that was run, and the natural gradient without a baseline."""
+def _ablations(found: Found, ratios: pd.DataFrame, *, baseline: Picture | None) -> Section:
+    """Return each ablation that was run or measured, and the natural gradient without baseline."""
     labels = {ablation.name: ablation for ablation in ABLATIONS}
     drawn = []
     for name, picture in ablation_figure.draw(found).items():
@@ -156,11 +162,15 @@ def _ablations(found: Found, baseline: Picture | None) -> Section:
             )
         title = f"{heading(ablation.label)}, {look(ablation.algorithm).label}"
         drawn.append(Plot(f"ablation-{name}", title, _image(picture), tuple(panels), more=True))
+    for name, picture in measured_figure.draw(ratios).items():
+        title = heading(measured_figure.MEASURED[name].title)
+        drawn.append(Plot(f"ablation-{name}", title, _image(picture)))
     if baseline:
         title = "The natural gradient with a baseline and without any"
         drawn.append(Plot("baseline", title, _image(baseline)))
-    table = (tables.shown(ablation_figure.table(found)),) if found else ()
-    return Section("ablations", "Ablations", "", tuple(drawn), table)
+    table = ablation_figure.table(found, ratios)
+    shown = (tables.shown(table),) if len(table.shown) else ()
+    return Section("ablations", "Ablations", "", tuple(drawn), shown)
 
 
 def _theory(results: Path) -> Section:
