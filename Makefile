@@ -18,7 +18,7 @@ help:
 	@echo "make check    set up, lint, types, layers"
 	@echo "make torture  set up, try to lose results, a quarter of an hour or more, write results/torture.md"
 	@echo "make torture-negative  set up, break each guard and see its test fail"
-	@echo "make bench    set up, measure speed against the physics engine's own"
+	@echo "make bench    set up, measure speed against the physics engine's own: half an hour"
 	@echo "make figure4  set up, run what is missing of Figure 4 on all cores: many hours"
 	@echo "make table1   set up, run and evaluate what is missing of Table 1: many hours"
 	@echo "make ablations, make gym_v5  likewise of experiments/ablations.yaml, experiments/gym_v5.yaml"

@@ -54,11 +54,12 @@ def main(options: argparse.Namespace) -> int:
         raise ConfigError(f"no measurement is named {options.only!r}", fix=f"choose of: {known}")
     rows: list[Measurement] = []
     skipped = []
-    for name, measure in chosen.items():
+    for number, (name, measure) in enumerate(chosen.items(), start=1):
         if name == "sb3" and not sb3.available():
             skipped.append("sb3: not measured; pip install 'trpo-repro[bench]'")
             continue
-        with Console(stderr=True, highlight=False).status(f"measuring {name}"):
+        about = f"measuring {name} ({number} of {len(chosen)})"
+        with Console(stderr=True, highlight=False).status(about):
             rows += measure() if len(chosen) == 1 else in_child(name, options)
     if options.json:
         found = {**machine(), "measurements": [as_json(row) for row in rows], "skipped": skipped}
