@@ -131,6 +131,21 @@ def test_figures_are_drawn_without_the_level_of_chance_that_is_damaged(
     assert f"warning: {path}: not shown: the file is not JSON; fix: " in "\n".join(err)
 
 
+def test_figures_are_drawn_without_the_measurement_that_is_damaged(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    written(results, [1.0, 2.0])
+    shutil.copytree(sound / "measurements", results / "measurements")
+    _, whole, _ = shown("figures", results, capsys=capsys)
+    path = results / "measurements" / "products.json"
+    path.write_bytes(truncated(path))
+    code, made, err = shown("figures", results, "--strict", capsys=capsys)
+    assert {name.split(".")[0] for name in whole - made} == {"ablation_products"}
+    assert (code, "ablation_variance.png" in made) == (3, True)
+    assert f"warning: {path}: not shown: the file is not JSON; fix: " in "\n".join(err)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_report_is_made_of_what_is_left_and_names_every_damaged_file(
     damage: Callable[[Path], bytes], results: Path, capsys: pytest.CaptureFixture[str]
