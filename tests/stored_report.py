@@ -45,7 +45,11 @@ def store(results: Path) -> None:
     (results / "videos" / "cartpole.gif").write_bytes(PIXEL)
     (results / "figures").mkdir()
     points = pd.DataFrame({"task": "pong", "algorithm": "vine", "n": 1, "policy iteration": [0, 1]})
-    for name, means in (("figure5", [21.0, -3.0]), ("figure5_reward", [-21.0, 3.0])):
+    for name, means in (
+        ("figure5", [21.0, -3.0]),
+        ("figure5_paper", [21.0, -3.0]),
+        ("figure5_reward", [-21.0, 3.0]),
+    ):
         path = results / "figures" / f"{name}.svg"
         path.write_text(SVG)
         points.assign(mean=means, low=None, high=None).to_csv(path.with_suffix(".csv"))

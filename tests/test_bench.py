@@ -242,8 +242,9 @@ def test_several_measurements_have_a_process_each(
         return [ROW]
 
     monkeypatch.setattr(bench, "in_child", in_child)
-    code, out, _ = outcome("bench", "--json", capsys=capsys)
+    code, out, err = outcome("bench", "--json", capsys=capsys)
     assert (code, asked) == (0, ["one", "two"])
+    assert err.splitlines() == [f"{ROW.name}: {ROW.ratio:.2f}, wanted ≤ {ROW.target:g}"] * 2
     assert [row["met"] for row in json.loads(out)["measurements"]] == [True, True]
     code, out, _ = outcome("bench", "--only", "two", capsys=capsys)
     assert (code, asked) == (0, ["one", "two"])
@@ -259,13 +260,16 @@ def test_an_unknown_measurement_is_wrong_usage(capsys: pytest.CaptureFixture[str
     assert "choose of: one, two" in err
 
 
-def test_a_child_measures_and_a_failed_one_is_an_error(tmp_path: Path) -> None:
+def test_a_child_measures_and_a_failed_one_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Options:
         results_dir = str(tmp_path)
         quick = True
 
     with pytest.raises(RunFailed, match="measuring nothing failed"):
         bench.in_child("nothing", Options)  # type: ignore[arg-type]
+    assert "no measurement is named 'nothing'" in capsys.readouterr().err
 
 
 def test_every_measurement_of_the_issue_is_planned(tmp_path: Path) -> None:

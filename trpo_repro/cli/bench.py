@@ -60,10 +60,14 @@ def main(options: argparse.Namespace) -> int:
             continue
         about = f"measuring {name} ({number} of {len(chosen)})"
         with Console(stderr=True, highlight=False).status(about):
-            rows += measure() if len(chosen) == 1 else in_child(name, options)
+            found = measure() if len(chosen) == 1 else in_child(name, options)
+        if len(chosen) > 1:  # the table comes when all are done, half an hour later
+            for row in found:
+                print(brief(row), file=sys.stderr, flush=True)
+        rows += found
     if options.json:
-        found = {**machine(), "measurements": [as_json(row) for row in rows], "skipped": skipped}
-        print(json.dumps(found, indent=2))
+        result = {**machine(), "measurements": [as_json(row) for row in rows], "skipped": skipped}
+        print(json.dumps(result, indent=2))
     else:
         _show(rows, skipped)
     return 0
@@ -73,7 +77,9 @@ def in_child(name: str, options: argparse.Namespace) -> list[Measurement]:
     """Measure in a process of its own, which no measurement before has left its threads in."""
     words = ["bench", "--json", "--only", name, "--results-dir", options.results_dir]
     command = [sys.executable, "-m", "trpo_repro", *words, *["--quick"] * options.quick]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    # Its spinner would write over ours.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    sys.stderr.write(done.stderr)
     if done.returncode != 0:
         raise RunFailed(f"measuring {name} failed", fix=f"see trpo-repro bench --only {name}")
     return [from_json(row) for row in json.loads(done.stdout)["measurements"]]
@@ -180,19 +186,28 @@ def _show(rows: Sequence[Measurement], skipped: Sequence[str]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("met")
     for row in rows:
-        sign = "≤" if row.at_most else "≥"
         table.add_row(
             f"{row.name}\n  [dim]{row.note}[/dim]",
             shown(row.value, row.unit),
             "" if row.reference is None else shown(row.reference, row.unit),
             f"{row.ratio:.2f}",
             f"{row.spread[0]:.2f}-{row.spread[1]:.2f}",
-            f"{sign} {row.target:g}",
+            wanted(row),
             "yes" if row.met else "NO",
         )
     console.print(table)
     for line in skipped:
         print(line)  # its brackets are no markup
+
+
+def brief(row: Measurement) -> str:
+    """Return a row in one line, for somebody who waits."""
+    return f"{row.name}: {row.ratio:.2f}, wanted {wanted(row)}{'' if row.met else ': NOT MET'}"
+
+
+def wanted(row: Measurement) -> str:
+    """Return what a row's ratio must be."""
+    return f"{'≤' if row.at_most else '≥'} {row.target:g}"
 
 
 def shown(value: float, unit: str) -> str:

@@ -53,6 +53,8 @@ COMPARISONS = {
 }
 """By scale: a section's title, and what it says first."""
 FIGURE_5 = {"figure5": "Figure 5, as cost", "figure5_reward": "Figure 5, as reward"}
+FURTHER = {"paper": "at the paper's sizes"}
+"""What a part of a file's name says, where that is not the part itself."""
 
 
 def sections(stored: Stored) -> list[Section]:
@@ -117,12 +119,12 @@ def _atari(results: Path) -> Section:
         if (image := DRAWINGS.load(path)) is None:
             continue
         kind = max((name for name in figure5.AXES if path.stem.startswith(name)), key=len)
-        further, panels = path.stem.removeprefix(kind), list[str]()
+        parts, panels = path.stem.removeprefix(kind).split("_"), list[str]()
         if (points := POINTS.load(path.with_suffix(".csv"))) is not None and len(points):
             numbers.append(points)
             axes = Axes("policy iteration", figure5.AXES[kind][1])
             panels = plots.algorithm_panels(path.stem, points, axes=axes)
-        title = ", ".join(filter(None, [FIGURE_5[kind], *further.split("_")]))
+        title = ", ".join([FIGURE_5[kind], *(FURTHER.get(part, part) for part in parts if part)])
         drawn.append(Plot(path.stem, title, data_uri(image, SVG), tuple(panels)))
     found = _stored(results, "tables/table1")
     title, algorithms = "Atari: Figure 5 and Table 1", _algorithms(numbers)
