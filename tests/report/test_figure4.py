@@ -92,11 +92,11 @@ def test_every_panel_says_its_n_and_its_stepsize(hopper: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "column", "ends"),
     [
-        ("figure4_steps", "simulated steps (millions)", (0.001002, 0.004)),
-        ("figure4_time", "wall time (minutes)", (4 / 60, 8 / 60)),
+        ("figure4_steps", "simulated steps (millions)", (0.001001, 0.004004)),
+        ("figure4_time", "wall time (minutes)", (3 / 60, 12 / 60)),
     ],
 )
-def test_seeds_are_compared_as_far_as_all_of_them_go(
+def test_an_iteration_stands_at_the_median_of_its_seeds(
     name: str, column: str, ends: tuple[float, float], tmp_path: Path
 ) -> None:
     """Seed k takes 1000 + k steps and 2 + k seconds an iteration; its score is its time."""

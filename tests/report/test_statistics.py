@@ -145,9 +145,8 @@ def test_curves_of_equal_abscissae_are_cut_to_the_shortest() -> None:
     np.testing.assert_array_equal(values, [[0, 2, 4], [-1, 0, 1]])
 
 
-def test_other_curves_are_interpolated_where_all_of_them_are_known() -> None:
-    grid, values = aligned(
-        [(np.array([1.0, 2.0, 6.0]), np.array([1.0, 2.0, 6.0])), (np.arange(5.0), np.zeros(5))]
-    )
-    np.testing.assert_allclose(grid, [1, 2.5, 4])
-    np.testing.assert_allclose(values, [[1, 2.5, 4], [0, 0, 0]])
+def test_an_iteration_stands_where_it_ends_in_the_median_seed() -> None:
+    slow, usual, fast = (np.arange(1.0, 4.0) * pace for pace in (50, 2, 1))
+    where, values = aligned([(slow, slow), (usual, usual), (fast, fast)])
+    np.testing.assert_array_equal(where, usual)
+    np.testing.assert_array_equal(values, [slow, usual, fast])

@@ -70,8 +70,8 @@ class Curve:
 def draw(chosen: Mapping[str, Sequence[Choice]], abscissa: Abscissa) -> Picture:
     """Return the picture of the paper's tasks.
 
-    Seeds differ in how many steps and seconds an iteration takes: against these they are
-    interpolated on a common grid that ends where the first of them does (`aligned`).
+    Seeds differ in how many steps and seconds an iteration takes: against these the mean of an
+    iteration stands at their median (`aligned`).
 
     Raises:
         ConfigError: No run of these tasks is complete.
@@ -104,11 +104,9 @@ def draw(chosen: Mapping[str, Sequence[Choice]], abscissa: Abscissa) -> Picture:
 
 def curve(choice: Choice, abscissa: Abscissa) -> Curve:
     """Return the mean curve of the complete seeds of a choice."""
-    grid, scores = aligned(
-        [(_abscissae(run, abscissa), run.score) for run in choice.group.complete]
-    )
+    x, scores = aligned([(_abscissae(run, abscissa), run.score) for run in choice.group.complete])
     enough = len(scores) >= SEEDS_FOR_BAND
-    return Curve(choice, grid, scores.mean(axis=0), bootstrap_band(scores) if enough else None)
+    return Curve(choice, x, scores.mean(axis=0), bootstrap_band(scores) if enough else None)
 
 
 def _abscissae(run: StoredRun, abscissa: Abscissa) -> NDArray[np.float64]:
@@ -190,8 +188,10 @@ def _caption(curves: Sequence[Curve], abscissa: Abscissa) -> str:
         )
     if any(own.choice.swept for own in curves):
         parts.append("Where stepsizes were swept: the best by final score.")
+    if abscissa.column != "iteration":
+        parts.append("Each iteration stands at the median over seeds.")
     if abscissa.column == "wall_s":
-        parts.append("Time as it passed, pauses included.")
+        parts.append("Time includes what other work beside a run cost it: no measure of speed.")
         parts.append(f"On: {'; '.join(sorted({run.machine for run in runs}))}.")
     parts.append(f"scale={runs[0].config.get('scale')}.")
     return " ".join(parts)

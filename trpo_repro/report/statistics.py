@@ -158,24 +158,21 @@ def difference_interval(ours: NDArray[Any], others: NDArray[Any]) -> Interval | 
 def aligned(
     curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return curves on one grid, so that they can be averaged point by point.
+    """Return curves iteration by iteration, so that they can be averaged point by point.
 
-    Seeds whose abscissae agree, as iterations do, are cut to the shortest. Others (simulated steps,
-    seconds) are interpolated linearly on as many even points as the shortest has, from the latest
-    beginning to the earliest end: nothing is extrapolated.
+    All are cut to the shortest. Where the abscissae of an iteration differ (simulated steps,
+    seconds) it stands at their median, which a single seed that was held up does not move. So a
+    mean begins and ends with what the seeds score in their first and last iterations.
 
     Args:
         curves: For each of n seeds (T_i,) rising abscissae and (T_i,) values.
 
     Returns:
-        (T,) the grid and (n, T) the values on it.
+        (T,) the abscissae and (n, T) the values at them.
     """
     length = min(len(x) for x, _ in curves)
-    grid = curves[0][0][:length]
-    if all(np.array_equal(x[:length], grid) for x, _ in curves):
-        return grid, np.stack([y[:length] for _, y in curves])
-    grid = np.linspace(max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves), length)
-    return grid, np.stack([np.interp(grid, x, y) for x, y in curves])
+    abscissae = np.median([x[:length] for x, _ in curves], axis=0)
+    return abscissae, np.stack([y[:length] for _, y in curves])
 
 
 def _welch(

@@ -70,3 +70,11 @@ def test_hours_are_extrapolated_from_the_speed_of_runs(tmp_path: Path) -> None:
     assert counts[0].value == pytest.approx(500 * 100_000 / 500 / 3600)
     assert counts[0].judgement == "met"
     assert counts[1].name == "a game with vine"
+
+
+def test_hours_of_runs_at_the_paper_size_are_told_beside(tmp_path: Path) -> None:
+    written(tmp_path, [0.0] * 12, "task=pong")
+    assert "own size" not in found(tmp_path, "C18").remark
+    written(tmp_path, [0.0] * 12, "task=pong", "scale=paper", state="interrupted", iterations=500)
+    remark = found(tmp_path, "C18").remark
+    assert remark.endswith("as far as they are: pong 27.8 (single path).")

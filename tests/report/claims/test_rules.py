@@ -160,10 +160,23 @@ def test_one_fall_without_the_line_search_is_enough_and_one_with_it_too_many(
             words = (f"task={task}", "algo.line_search=false")
             written(tmp_path / "ablations", rows, *words, seed=seed)
     finding = found(tmp_path, "C19")
-    assert list(judgements(finding).values()) == ["not met", "met"]
+    assert list(judgements(finding).values()) == ["open", "met"]
     assert [count.value for count in finding.counts] == [0, 1]
     written(tmp_path, fallen, "task=hopper", seed=0)
-    assert list(judgements(found(tmp_path, "C19")).values()) == ["not met", "open"]
+    assert list(judgements(found(tmp_path, "C19")).values()) == ["open", "open"]
+
+
+def test_that_nothing_falls_takes_29_seeds_to_tell(tmp_path: Path) -> None:
+    assert 0.9**28 > 0.05 > 0.9**29
+    steady = [1.0, 4.0, 3.0, 4.0]
+    for seed in range(29):
+        for task in ("cartpole", "hopper"):
+            if seed < SEEDS:
+                written(tmp_path, steady, f"task={task}", seed=seed)
+            if seed < 28 or task == "hopper":
+                off = (f"task={task}", "algo.line_search=false")
+                written(tmp_path / "ablations", steady, *off, seed=seed)
+    assert list(judgements(found(tmp_path, "C19")).values()) == ["open", "not met"]
 
 
 def test_a_failed_seed_is_told_where_seeds_are_counted(tmp_path: Path) -> None:

@@ -211,7 +211,8 @@ def mean_kl_like_max_kl(evidence: Evidence) -> Finding:
         judge=lambda b: within(b, SIMILAR),
         name="area above the curve",
     )
-    return Finding(rule, (_same_score(evidence), speed))
+    remark = "An area above 1 is in favour of the bound on the mean: max KL is the slower (C07)."
+    return Finding(rule, (_same_score(evidence), speed), remark)
 
 
 def _same_score(evidence: Evidence) -> Count:

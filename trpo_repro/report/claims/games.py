@@ -191,7 +191,21 @@ def thirty_hours(evidence: Evidence) -> Finding:
         if not groups:
             counts.append(Count(f"a game with {look(algorithm).label}", Judgement.MISSING))
     remark = "Hours. The paper had 16 cores; ours are in the runs' config.json."
-    return Finding(rule, tuple(count.beside(HOURS) for count in counts), remark)
+    said = f"{remark} {_hours_at_paper_size(evidence)}".strip()
+    return Finding(rule, tuple(count.beside(HOURS) for count in counts), said)
+
+
+def _hours_at_paper_size(evidence: Evidence) -> str:
+    """Return the same by the speed of runs of `scale=paper`, finished or not, where there are."""
+    found = [
+        f"{game} {PAPER_STEPS[algorithm] / speed(run) / 3600:.3g} ({look(algorithm).label})"
+        for game in GAMES
+        for choice in evidence.paper.get(game, ())
+        if (algorithm := choice.group.algorithm) in PAPER_STEPS
+        for run in choice.group.runs
+        if len(run.rows)
+    ]
+    return f"By runs at the paper's own size, as far as they are: {', '.join(found)}." * bool(found)
 
 
 def speed(run: StoredRun) -> float:
