@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+from sampling.test_sampler import LONGEST, MEAN_LENGTH, SHORTEST, LongPays
 
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
@@ -29,23 +30,57 @@ def test_each_row_follows_its_own_parameters():
                 np.testing.assert_allclose(together[row : row + 1], alone, rtol=1e-5, atol=1e-6)
 
 
-def population(threads, steps=18_000):
+def population(threads, steps=18_000, expected_length=0.0):
     simulator = make_task("cartpole", horizon=200)
     policy = Policy(4, simulator.actions, hidden_sizes=[], initial_std=1.0)
     rng = np.random.default_rng(0)
     thetas = rng.normal(size=(60, policy.parameter_count)).astype(np.float32)
     sampler = PopulationSampler(simulator, policy, Workers(threads), greedy=True)
-    return sampler.batch(thetas, Normaliser.identity(4), streams=streams, steps=steps)
+    return sampler.batch(
+        thetas,
+        Normaliser.identity(4),
+        streams=streams,
+        steps=steps,
+        expected_length=expected_length,
+    )
 
 
-def test_members_spend_their_share_in_whole_episodes():
-    batch = population(1)
-    assert (batch.episodes >= 1).all()
-    assert len(batch.observations) == batch.steps.sum()
-    # A member stops where another episode of its usual length would not fit into its 300 steps.
-    usual = batch.steps / batch.episodes
-    assert (batch.steps + usual > 300).all()
-    assert batch.steps.sum() < 1.1 * 18_000
+def test_members_play_as_many_episodes_as_the_length_of_those_before_allows():
+    first = population(1)  # full episodes are 200 steps long: 90 of them, for 60 members
+    assert first.episodes.tolist() == [2] * 30 + [1] * 30
+    assert len(first.observations) == first.steps.sum()
+    length = first.steps.sum() / first.episodes.sum()
+    batch = population(1, expected_length=length)
+    assert batch.episodes.sum() == round(18_000 / length) > 90
+    assert np.ptp(batch.episodes) <= 1
+    assert 0.8 * 18_000 < batch.steps.sum() < 1.2 * 18_000
+    assert population(1, steps=100).episodes.tolist() == [1] * 60  # less than there are members
+
+
+def test_a_member_is_not_judged_by_too_many_long_episodes():
+    """A rule that stops members after a long episode, and lets others go on, would do that."""
+    simulator, members, each = LongPays(LONGEST), 3000, 3
+    policy = Policy(2, simulator.actions, hidden_sizes=[], initial_std=1.0)
+    thetas = np.zeros((members, policy.parameter_count), np.float32)
+    sampler = PopulationSampler(simulator, policy, Workers(1), greedy=True)
+    steps = round(members * each * MEAN_LENGTH)
+    batch = sampler.batch(
+        thetas,
+        Normaliser.identity(2),
+        streams=streams,
+        steps=steps,
+        expected_length=MEAN_LENGTH,
+    )
+    assert set(batch.episodes) == {each}
+    tolerance = 4 * batch.returns.std() / np.sqrt(members)
+    assert abs(batch.returns.mean() - MEAN_LENGTH) < tolerance
+    # It could fail: so many members, each of which plays while another episode of its usual length
+    # fits into its share of the steps.
+    lengths = np.random.default_rng(0).integers(SHORTEST, LONGEST + 1, size=(members, 50))
+    usual = lengths.cumsum(axis=1) / np.arange(1, 51)
+    full = lengths.cumsum(axis=1) + usual > each * MEAN_LENGTH
+    judged = usual[np.arange(members), full.argmax(axis=1)]
+    assert judged.mean() - MEAN_LENGTH > 3 * tolerance
 
 
 def test_threads_do_not_move_a_bit():
@@ -55,10 +90,8 @@ def test_threads_do_not_move_a_bit():
 
 
 def test_several_simulators_of_a_member_share_its_steps_and_judge_it_together():
-    few, many = population(1), population(1, steps=60 * 200 * 2 * 3)  # three simulators each
-    assert len(many.observations) == many.steps.sum() < 1.1 * 60 * 200 * 2 * 3
-    assert (many.episodes >= 3).all()
-    usual = many.steps / many.episodes
-    assert (many.steps + 3 * usual > 200 * 2 * 3).all()
+    few, many = population(1), population(1, steps=60 * 200 * 7)  # of four simulators each
+    assert set(many.episodes) == {7}
+    assert len(many.observations) == many.steps.sum()
     # More episodes of the same members: the same returns, but for the luck of the resets.
     assert np.corrcoef(few.returns, many.returns)[0, 1] > 0.9

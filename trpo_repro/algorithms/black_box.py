@@ -28,7 +28,7 @@ class BlackBox(ABC):
     Attributes:
         sampler: Task, policy and threads.
         seed: Root of every random stream of the run.
-        steps: Simulated steps of a generation, shared equally by its members.
+        steps: Simulated steps of a generation, about.
         normalise_generations: Generations over which the observations' moments are learned. From
             then on they stay, so that a parameter keeps its meaning: a search whose spread has
             become small cannot follow a moving one. 0: policies see raw observations.
@@ -56,7 +56,8 @@ class BlackBox(ABC):
         theta = self.sampler.policy.initial_parameters(stream(self.seed, "policy")).numpy()
         search = self._begin(theta[: self._searched].astype(np.float64))
         moments = Normaliser.identity(self.sampler.simulator.observation_size)
-        return {"theta": theta, **search, **moments.arrays()}
+        expected_length = np.array(0.0)
+        return {"theta": theta, **search, "expected_length": expected_length, **moments.arrays()}
 
     def policy(self, arrays: Arrays) -> Arrays:
         """Return the mean's θ and the observation moments."""
@@ -73,6 +74,7 @@ class BlackBox(ABC):
             normaliser,
             streams=iteration_streams(self.seed, iteration),
             steps=self.steps,
+            expected_length=float(arrays["expected_length"]),
         )
         sampled = time.perf_counter()
         if iteration < self.normalise_generations:
@@ -82,7 +84,8 @@ class BlackBox(ABC):
         row = self._row(batch)
         row["sampling_s"] = sampled - asked
         row["update_s"] = time.perf_counter() - sampled + asked - began
-        return {"theta": theta, **search, **normaliser.arrays()}, row
+        length = np.array(row["length_mean"])
+        return {"theta": theta, **search, "expected_length": length, **normaliser.arrays()}, row
 
     @property
     def _searched(self) -> int:
@@ -98,7 +101,11 @@ class BlackBox(ABC):
         return thetas
 
     def _row(self, batch: PopulationBatch) -> Row:
-        """Return the generation's record; its returns are those of the members, means of means."""
+        """Return the generation's record.
+
+        Its returns are over members, each by its mean, the search's own mean not among them; its
+        steps, episodes and their length are of all.
+        """
         horizon = self.sampler.simulator.horizon
         others, own = batch.returns[1:], float(batch.returns[0])
         return {
@@ -120,7 +127,7 @@ class Cem(BlackBox):
 
     Attributes:
         search: Its settings.
-        initial_std: Standard deviation of every parameter at first.
+        initial_std: Standard deviation of every parameter at first, the extra one not counted.
     """
 
     search: CrossEntropy

@@ -1,14 +1,14 @@
 """Episodes of many policies at once: what the derivative-free methods sample.
 
-Every member of a population has an equal share of the iteration's steps, and one simulator, or
-several with an equal part of its share where that is many episodes long. A simulator plays whole
-episodes one after the other while another of its usual length still fits, and one in any case. So a
-population costs what any other batch costs, and short-lived members are judged by more episodes
-than long-lived ones.
+Every member of a population plays the same number of whole episodes, or one more, fixed before the
+generation begins by how long episodes were in the one before, so that a population costs what any
+other batch costs. How many a member plays must not look at how they go: a member that stops after a
+long episode and goes on after a short one is judged by too many long ones wherever these pay more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,7 +25,6 @@ from trpo_repro.types import Floats, Simulator, States
 
 GROUPING = Grouping(most=8)
 MOST_SIMULATORS = 4  # of one member
-EPISODES = 2  # full ones that a simulator's part of a share holds at least, where there are several
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,26 @@ class PopulationSampler:
         *,
         streams: Streams,
         steps: int,
+        expected_length: float,
     ) -> PopulationBatch:
-        """Let each of the (M, P) `thetas` play for `steps` / M control steps, about."""
+        """Let the (M, P) `thetas` play for about `steps` control steps, all of them together.
+
+        Args:
+            thetas: Parameters, a member each; the first ones play an episode more where the
+                episodes cannot be shared out evenly.
+            normaliser: Frozen observation normalisation.
+            streams: Random streams of this batch.
+            steps: Control steps to take, about.
+            expected_length: Mean length of an episode in the batch before; 0 if there was none,
+                and then episodes count as full ones.
+        """
+        length = expected_length or self.simulator.horizon
+        episodes = shared_out(round(steps / length), members=len(thetas))
+        count = GROUPING.groups(len(thetas))
+        parts = zip(np.array_split(thetas, count), np.array_split(episodes, count), strict=True)
         tasks = [
-            PopulationTask(part, normaliser, streams, group, steps / len(thetas))
-            for group, part in enumerate(np.array_split(thetas, GROUPING.groups(len(thetas))))
+            PopulationTask(part, normaliser, streams, group, own)
+            for group, (part, own) in enumerate(parts)
         ]
         run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
         return self.workers.collect(PopulationBatch, run, tasks=tasks)
@@ -89,18 +103,17 @@ class PopulationSampler:
         return replace(self, forks=Forks(self.sample_group, count))
 
     def sample_group(self, task: PopulationTask) -> PopulationBatch:
-        """Run the members of one group side by side until each has used its share."""
+        """Run the members of one group side by side until each has played its episodes."""
         with group_of_steps(task.group):
             return self._sample_group(task)
 
     def _sample_group(self, task: PopulationTask) -> PopulationBatch:
         normaliser, simulator = task.normaliser, self.simulator
-        each = int(task.share // (EPISODES * simulator.horizon))
-        each = max(1, min(MOST_SIMULATORS, each))
+        each = min(MOST_SIMULATORS, int(task.episodes.min()))
         thetas = np.repeat(task.thetas, each, axis=0)
         count = len(thetas)
         resets, noise_stream = task.streams("reset", task.group), task.streams("noise", task.group)
-        ledger = _Ledger(count, task.share / each)
+        ledger = _Ledger([n for own in task.episodes for n in shared_out(own, members=each)])
         seat, age = np.arange(count), np.zeros(count, np.int64)  # a seat is one simulator's place
         states, act = simulator.reset(count, resets), self.policy.actors(thetas, greedy=self.greedy)
         seen: list[NDArray[np.float32]] = []
@@ -155,21 +168,31 @@ class PopulationTask:
         normaliser: Frozen observation normalisation.
         streams: Random streams of the batch.
         group: The group's number in the batch.
-        share: Control steps of each member, about.
+        episodes: (m,) int64, how many each plays.
     """
 
     thetas: NDArray[np.float32]
     normaliser: Normaliser
     streams: Streams
     group: int
-    share: float
+    episodes: NDArray[np.int64]
+
+
+def shared_out(episodes: int, *, members: int) -> NDArray[np.int64]:
+    """Return (members,) how many of about `episodes` each plays: one at least, the first one more.
+
+    The first is the search's own mean, and the others are exchangeable draws.
+    """
+    each, more = divmod(max(episodes, members), members)
+    return each + (np.arange(members) < more)
 
 
 class _Ledger:
-    """What the simulator of each seat has earned and spent."""
+    """What the simulator of each seat has earned and spent, and how many episodes it plays."""
 
-    def __init__(self, count: int, share: float) -> None:
-        self.share = share
+    def __init__(self, planned: Sequence[int]) -> None:
+        self.planned = np.array(planned, np.int64)
+        count = len(planned)
         self.total = np.zeros(count)
         self.episodes, self.steps = np.zeros(count, np.int64), np.zeros(count, np.int64)
 
@@ -180,13 +203,12 @@ class _Ledger:
     def finish(
         self, seat: NDArray[np.int64], age: NDArray[np.int64], *, ended: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
-        """Book the episodes that `ended`; return which rows have room for one more."""
+        """Book the episodes that `ended`; return which rows play another."""
         rows = seat[ended]
         self.episodes[rows] += 1
         self.steps[rows] += age[ended]
-        usual = self.steps[rows] / self.episodes[rows]
         again = np.zeros(len(seat), np.bool_)
-        again[ended] = self.steps[rows] + usual <= self.share
+        again[ended] = self.episodes[rows] < self.planned[rows]
         return again
 
     def result(self, each: int, observations: NDArray[np.float32]) -> PopulationBatch:
