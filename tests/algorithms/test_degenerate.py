@@ -205,3 +205,14 @@ def test_gymnasiums_own_mujoco_does_not_hide_divergence() -> None:
     for begun in (states, task.copy(states)):
         after = task.step(begun, np.zeros((1, 6), np.float32))
         assert not np.isfinite(task.observe(after.states)).all()
+
+
+@pytest.mark.parametrize("rollouts", [3, 5, 6, 7])
+def test_q_values_that_are_all_equal_are_no_direction_for_vine(
+    rollouts: int, tmp_path: Path
+) -> None:
+    """Nobody swings Acrobot up in ten steps. The mean of equals may be off by rounding."""
+    words = ["task=gym", "task.id=Acrobot-v1", "algo=vine", "algo.proposal=uniform"]
+    words += [f"algo.rollouts_per_state={rollouts}", "algo.rollout_length=10"]
+    rows = sound_rows(run(tmp_path, *words, "estimator.baseline=none"))
+    assert {row["outcome"] for row in rows} == {"zero_gradient"}

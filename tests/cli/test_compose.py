@@ -185,9 +185,10 @@ PLACES += ["it's", "'a'b", "'", "glob(*)", "range(1,2)", "~/x", "a\\", "a\\,b", 
 def test_folder_of_results_has_the_name_that_was_typed(name: str) -> None:
     for place in (name, f"pp/{name}"):
         word = f"results_dir={place}"
-        assert run_config([word]).results_dir == place
+        wanted = os.path.expanduser(place)  # as a shell would, had it seen a path there
+        assert run_config([word]).results_dir == wanted
         runs = sweep_runs([word, "seed=1,2"])
-        assert [run.config.results_dir for run in runs] == [place, place]
+        assert [run.config.results_dir for run in runs] == [wanted, wanted]
         # What is shown of a run can be typed again, and Hydra's launchers read it alike.
         assert run_config(runs[0].overrides) == runs[0].config
         (override, _) = OverridesParser.create().parse_overrides(list(runs[0].overrides))

@@ -2,21 +2,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
+from cli_helpers import start, wait_until
 from safetensors.numpy import load_file, save_file
 from scipy import stats
 from stored_runs import outcome, trained
 
 from trpo_repro.cli import evaluate as cli_evaluate
 from trpo_repro.cli.compose import run_config
+from trpo_repro.errors import DiskError
 from trpo_repro.runner import build, evaluation
 from trpo_repro.runner.run_folder import RunFolder
 from trpo_repro.seeding import stream
@@ -136,8 +142,8 @@ def test_greedy_episodes_are_those_played_one_by_one(
     scale = np.sqrt(arrays["observation_squares"] / arrays["observation_count"])
     cart = CartPole(horizon=200)
     starts = cart.reset(4, stream(5, "evaluate", "reset", 0))
-    for start, total, length in zip(starts, found["returns"], found["lengths"], strict=True):
-        state, rewards, fallen = start[None], [], False
+    for begin, total, length in zip(starts, found["returns"], found["lengths"], strict=True):
+        state, rewards, fallen = begin[None], [], False
         while len(rewards) < 200 and not fallen:
             seen = np.clip((state[0] - arrays["observation_mean"]) / scale, -10, 10)
             action = seen @ arrays["theta"][:4] + arrays["theta"][4]
@@ -291,3 +297,32 @@ def test_a_disk_that_says_no_exits_5_after_the_numbers(
     assert "score" in out
     assert "written" not in out
     assert "cannot write" in err
+
+
+def test_ctrl_c_ends_it_at_once_and_quietly(tmp_path: Path) -> None:
+    """Its forks play their episodes to the end, and the process must not wait for them."""
+    hopper = trained(tmp_path, "task=hopper", "threads=2")
+    words = ("evaluate", str(hopper.path), "--episodes", "400000")
+    with start(*words, cwd=tmp_path) as process:
+        wait_until(lambda: len(psutil.Process(process.pid).children()) > 0, "a fork")
+        time.sleep(1.0)  # for its work to begin
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (130, "", "")
+    assert not hopper.path.joinpath("evaluation-stochastic.json").exists()
+
+
+def test_what_cannot_be_written_is_shown_all_the_same(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, content: dict[str, Any]) -> None:
+        raise DiskError("cannot write: read-only", where=str(path))
+
+    monkeypatch.setattr(cli_evaluate, "write_json", full)
+    words = ("evaluate", str(folder.path), "--episodes", "3")
+    code, out, err = outcome(*words, "--json", capsys=capsys)
+    assert (code, json.loads(out)["episodes"]) == (5, 3)
+    assert err.startswith("error: cannot write: read-only")
+    code, out, _ = outcome(*words, capsys=capsys)
+    assert code == 5
+    assert "3 episodes, actions sampled" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from cli_helpers import SMALL, SilentReporter, config_in
 from stored_runs import outcome, written
 
 from trpo_repro.runner.loop import execute
+from trpo_repro.runner.progress import HEADER
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.runner.state import already_complete, state_of
+from trpo_repro.runner.state import already_complete, state_of, state_of_run
 
 ALGORITHM = "algo=natural_gradient"
 
@@ -60,6 +62,83 @@ def test_run_that_lost_a_file_is_done_neither_for_a_sweep_nor_for_run(
     (folder.path / name).unlink()
     assert state_of(folder, 2) == ("broken", f"missing: {name}")
     assert not already_complete(config)
+
+
+def emptied(folder: RunFolder) -> None:
+    folder.progress.write_bytes(b"")
+
+
+def headed(folder: RunFolder) -> None:
+    folder.progress.write_text(HEADER)
+
+
+def damaged(folder: RunFolder) -> None:
+    content = bytearray(folder.progress.read_bytes())
+    content[len(HEADER) + 5] = 0xFF  # a digit of the first row
+    folder.progress.write_bytes(content)
+
+
+def rows_a_folder(folder: RunFolder) -> None:
+    folder.progress.unlink()
+    folder.progress.mkdir()
+
+
+def unconfigured(folder: RunFolder) -> None:
+    folder.config.unlink()
+
+
+def ill_configured(folder: RunFolder) -> None:
+    folder.config.write_text("x{")
+
+
+def config_a_folder(folder: RunFolder) -> None:
+    folder.config.unlink()
+    folder.config.mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        emptied,
+        headed,
+        damaged,
+        rows_a_folder,
+        unconfigured,
+        ill_configured,
+        config_a_folder,
+    ],
+)
+def test_a_run_whose_files_say_nothing_is_done_for_nobody(
+    spoil: Callable[[RunFolder], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_in(tmp_path, SMALL, "iterations=2")
+    execute(config, SilentReporter())
+    folder = RunFolder.of(config)
+    assert already_complete(config)
+    spoil(folder)
+    assert state_of_run(config)[0] == "broken"
+    assert not already_complete(config)
+    _, out, _ = outcome("status", "--json", "--results-dir", str(tmp_path), capsys=capsys)
+    assert [run["state"] for run in json.loads(out)] == ["broken"]
+    words = ("curves", str(tmp_path), "--output", str(tmp_path / "x.png"))
+    code, _, err = outcome(*words, capsys=capsys)
+    assert (code, err.splitlines()[-1].startswith("error: ")) == (3, True)
+
+
+def test_an_experiment_is_asked_for_as_it_was_swept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = tmp_path / "one.yaml"
+    experiment.write_text("cells: [{task: cartpole, seed: [0, 1]}]")
+    place = f"results_dir={tmp_path}"
+    written(tmp_path, [1.0, 2.0], "scale=smoke", seed=7).policy.write_bytes(b"")
+    words = ("status", str(experiment), "scale=smoke", "seed=7,8", place, "--json")
+    code, out, err = outcome(*words, capsys=capsys)
+    assert (code, err) == (0, "")
+    assert [run["state"] for run in json.loads(out)] == ["done", "missing"]
+    code, out, err = outcome("status", "task=cartpole", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert "'task=cartpole' is no experiment" in err
 
 
 def test_reasons_and_folders_are_shown_as_they_are_written(

@@ -1,5 +1,7 @@
 """Gymnasium's own environments as rows of a batch, against Gymnasium itself."""
 
+from types import SimpleNamespace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -185,8 +187,58 @@ def test_a_time_limit_of_the_environments_own_is_not_stepped_over(five_steps, ho
     for _ in range(5):
         states, _, terminated = task.step(states, np.array([[0]]))
         assert not terminated
-    with pytest.raises(ConfigError, match=f"below {horizon} steps"):
+    with pytest.raises(ConfigError, match="beyond a time limit of its own"):
         task.step(task.copy(states), np.array([[0]]))
+
+
+class Selfish(gymnasium.Env):
+    """Steps by way of a method that it keeps, and of a helper that knows it."""
+
+    observation_space = gymnasium.spaces.Box(0, 99, (1,))
+    action_space = gymnasium.spaces.MultiDiscrete([[3, 2], [2, 2]], start=[[-1, 5], [0, 0]])
+
+    def __init__(self):
+        self.advance, self.helper = self._advance, SimpleNamespace(whose=self)
+
+    def reset(self, *, seed=None, options=None):
+        self.age = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.advance()
+        return np.full(1, self.helper.whose.age, np.float32), float(self.age), False, False, {}
+
+    def _advance(self):
+        self.age += 1
+
+
+@pytest.fixture
+def selfish():
+    gymnasium.register("Selfish-v0", entry_point=Selfish, max_episode_steps=50)
+    yield a_task("Selfish-v0")
+    del gymnasium.registry["Selfish-v0"]
+
+
+def test_what_refers_back_to_an_environment_refers_to_its_copy(selfish):
+    first = selfish.step(selfish.reset(1, np.random.default_rng(0)), np.zeros((1, 4), int)).states
+    saved = selfish.copy(first)
+    for _ in range(2):  # the copy first, and then the original
+        states, rewards, _ = selfish.step(saved, np.zeros((1, 4), int))
+        assert (selfish.observe(states).tolist(), rewards.tolist()) == ([[2.0]], [2.0])
+        saved = first
+
+
+def test_several_discrete_actions_have_the_shape_and_start_of_their_space(selfish):
+    assert selfish.actions.sizes == (3, 2, 2, 2)
+    states = selfish.reset(1, np.random.default_rng(0))
+    seen = []
+    states[0][0].unwrapped.advance = lambda: None
+    step = type(states[0][0].unwrapped).step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Selfish, "step", lambda own, action: seen.append(action) or step(own, action))
+        selfish.step(states, np.array([[0, 1, 1, 0]]))
+    assert [action.tolist() for action in seen] == [[[-1, 6], [1, 0]]]
 
 
 def test_a_module_before_the_name_is_imported(tmp_path, monkeypatch):

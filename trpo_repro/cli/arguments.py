@@ -95,7 +95,9 @@ def _run(run: argparse.ArgumentParser) -> None:
 
 def _sweep(sweep: argparse.ArgumentParser) -> None:
     sweep.add_argument("name", metavar="NAME", help="a file of experiments/, such as figure4")
-    sweep.add_argument("overrides", nargs="*", metavar="key=value", help="settings of every run")
+    sweep.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings of every run"
+    )
     sweep.add_argument("--dry-run", action="store_true", help="say how much there is to do")
     sweep.add_argument(
         "--patience",
@@ -108,6 +110,9 @@ def _sweep(sweep: argparse.ArgumentParser) -> None:
 
 def _status(status: argparse.ArgumentParser) -> None:
     status.add_argument("name", nargs="?", metavar="NAME", help="an experiment; default: all runs")
+    status.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="what its sweep was given"
+    )
     status.add_argument("--results-dir", help="default: results, or where the experiment says")
     status.add_argument("--json", action="store_true", help="print JSON")
 
@@ -221,9 +226,12 @@ def _count(text: str) -> int:
 
 def _positive(text: str) -> float:
     """Return a number greater than 0."""
-    number = float(text)  # argparse says what is no number
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0.0 < number < float("inf"):
-        raise argparse.ArgumentTypeError("must be > 0")
+        raise argparse.ArgumentTypeError(f"must be a number > 0, got {text}")
     return number
 
 

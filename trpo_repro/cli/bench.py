@@ -26,7 +26,7 @@ from trpo_repro.bench.scaling import kinds_of, measured, report
 from trpo_repro.bench.update import products_against_gradient
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.experiments import experiment
-from trpo_repro.cli.output import write_files
+from trpo_repro.cli.output import make_folder, write_files
 from trpo_repro.errors import ConfigError, RunFailed
 from trpo_repro.parallel import available_cores
 from trpo_repro.runner.provenance import cpu_model, git_commit
@@ -122,6 +122,7 @@ def plan(setup: Setup) -> Plan:
 
 def scaling_table(path: Path, *, quick: bool) -> int:
     """Measure every kind of run of Figure 4 and Table 1; write what they take on many cores."""
+    make_folder(path.parent)
     lines = read_experiment(experiment("figure4"))
     games = product(GAMES, ("single_path", "vine"))
     figures = {

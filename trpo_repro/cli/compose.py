@@ -69,11 +69,12 @@ def settings_hash() -> str:
     return found.hexdigest()[:12]
 
 
-def run_config(overrides: Sequence[str]) -> RunConfig:
+def run_config(overrides: Sequence[str], *, several: str = "add -m to run them all") -> RunConfig:
     """Return the checked configuration of one run.
 
     Args:
         overrides: Words such as `task=hopper` and `algo.stepsize=0.03`.
+        several: What to do who has named several values of one setting.
 
     Raises:
         ConfigError: Whatever is wrong with them.
@@ -86,9 +87,7 @@ def run_config(overrides: Sequence[str]) -> RunConfig:
                 fix="add -m, or take it out",
             )
         if override.is_sweep_override():
-            raise ConfigError(
-                f"'{override.input_line}' names several values", fix="add -m to run them all"
-            )
+            raise ConfigError(f"'{override.input_line}' names several values", fix=several)
     return _checked(parsed)
 
 
@@ -150,6 +149,8 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error).split())) from error
     assert isinstance(container, dict)
+    # A shell leaves the ~ of results_dir=~/mine as it is.
+    container["results_dir"] = os.path.expanduser(str(container["results_dir"]))
     config = parse({str(key): value for key, value in container.items()})
     if isinstance(config.policy, PixelPolicyConfig):
         convolutions(config.policy)  # refuses what does not fit

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trpo_repro.config import RunConfig
-from trpo_repro.errors import CheckpointError
+from trpo_repro.errors import CheckpointError, DiskError
 from trpo_repro.report.evaluations import policy_sha256
 from trpo_repro.report.statistics import mean_interval
 from trpo_repro.runner.evaluation import Episodes, play, stored_config
@@ -27,19 +27,27 @@ def main(options: argparse.Namespace) -> int:
     # The searches that train a policy's mode never touch its standard deviation.
     greedy = options.greedy or getattr(config.algo, "play", "") == "mean"
     both = isinstance(config.task, AtariTask) and not greedy
-    contents = [
+    found = [
         _evaluated(folder, config, options=options, greedy=g)
         for g in ([False, True] if both else [greedy])
     ]
+    contents = [content for content, _ in found]
     if options.json:  # a game's two ways of playing are a list
         print(json.dumps(contents if both else contents[0], indent=2))
+    for _, error in found:
+        if error:
+            raise error
     return 0
 
 
 def _evaluated(
     folder: RunFolder, config: RunConfig, *, options: argparse.Namespace, greedy: bool
-) -> dict[str, Any]:
-    """Play one way what is not stored, print unless JSON is wanted, write; return it all."""
+) -> tuple[dict[str, Any], DiskError | None]:
+    """Play one way what is not stored, print unless JSON is wanted, and write.
+
+    Returns:
+        It all, and why it could not be written: the numbers are to be seen all the same.
+    """
     actions = "greedy" if greedy else "stochastic"
     path = folder.path / f"evaluation-{actions}.json"
     whose = {
@@ -60,13 +68,16 @@ def _evaluated(
     )
     if not options.json:
         print(table(content))
-    told = f"already stored: {path}"
+    told, failure = f"already stored: {path}", None
     if not known and (told := why_not_written(path, record, episodes=episodes)) == "":
-        write_json(path, content)
-        told = f"written: {path}"
-    if not options.json:
+        try:
+            write_json(path, content)
+            told = f"written: {path}"
+        except DiskError as error:
+            failure = error
+    if told and not options.json:
         print(told)
-    return {"run": str(folder.path), **content}
+    return {"run": str(folder.path), **content}, failure
 
 
 def stored(path: Path, whose: dict[str, Any]) -> dict[str, Any]:

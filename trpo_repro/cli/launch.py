@@ -33,7 +33,7 @@ from omegaconf import DictConfig
 
 from trpo_repro.cli.compose import CONF, config_folder, snapshot
 from trpo_repro.cli.guard import guarded
-from trpo_repro.cli.launchers import over_plugins
+from trpo_repro.cli.launchers import check_slurm, over_plugins
 from trpo_repro.cli.reporter import say
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.run_folder import creation_error
@@ -80,7 +80,9 @@ def launch(runs: Sequence[SweepRun], job: Job, *, hydra_overrides: Sequence[str]
 
     Raises:
         StopRequested: A signal came; the runs at work are saved and no other was started.
+        MissingDependency: There is no SLURM for its launcher.
     """
+    check_slurm(hydra_overrides)
     results = Path(runs[0].config.results_dir)
     try:
         conf = snapshot(results)

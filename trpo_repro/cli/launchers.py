@@ -6,6 +6,7 @@ import importlib.util
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from shutil import which
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import Override
@@ -44,9 +45,26 @@ def hydras_own(overrides: Sequence[str]) -> list[str]:
     for override in own:
         key = override.key_or_group
         if "/" not in key and key not in known:
+            if key.startswith("hydra.launcher.") and not any("/" in o.key_or_group for o in own):
+                fix = f"name the launcher that it is of: hydra/launcher={'|'.join(LAUNCHERS)}"
+                raise ConfigError(f"Hydra's own launcher has no '{key}'", fix=fix)
             raise ConfigError(f"unknown key '{key}'" + suggestion(key, known))
     _composed(own)  # the values too
     return _lines(own)
+
+
+def check_slurm(hydra_overrides: Sequence[str]) -> None:
+    """Refuse to submit jobs where there is nobody to submit them to.
+
+    Raises:
+        MissingDependency: SLURM's launcher is chosen, and its commands are not here.
+    """
+    if "hydra/launcher=submitit_slurm" in hydra_overrides and which("srun") is None:
+        raise MissingDependency(
+            "there is no SLURM here: no srun on the path",
+            where="hydra/launcher=submitit_slurm",
+            fix="run it on a login node, or take hydra/launcher=submitit_local",
+        )
 
 
 @contextmanager

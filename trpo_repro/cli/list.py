@@ -32,7 +32,7 @@ def main(options: argparse.Namespace) -> int:
     """Show what there is, or with overrides the settings that they make."""
     console = Console(highlight=False, markup=False)
     if options.overrides:
-        _show_settings(console, run_config(options.overrides))
+        _show_settings(console, run_config(options.overrides, several="name one"))
     else:
         _show_choices(console)
     return 0

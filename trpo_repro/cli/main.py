@@ -10,8 +10,9 @@ import atexit
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib import import_module
 
 from trpo_repro.cli import streams
@@ -34,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with leave_on_signals() if command in TRAINING else nullcontext():
             code = _answer(words)
     except KeyboardInterrupt:
-        code = CTRL_C
+        with suppress(OSError):  # the terminal may be what went away
+            sys.stdout.flush()
+        # An interpreter that ends waits for its pools; their forks end when this process does.
+        os._exit(CTRL_C)
     sys.exit(code)
 
 
@@ -60,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
     except Exception as error:
         if options.debug:
-            raise
+            traceback.print_exc()
         known = error if isinstance(error, TrpoError) else _unforeseen(error)
         print(f"error: {known}", file=sys.stderr)
         return known.exit_code
@@ -81,6 +85,7 @@ def _parse(top: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace
     if rest and "overrides" in options and not any(word.startswith("-") for word in rest):
         options.overrides += rest
     elif rest:
+        top.prog = f"{top.prog} {options.command}"  # whose help tells
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     return options
 

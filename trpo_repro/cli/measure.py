@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trpo_repro.cli.compose import run_config
-from trpo_repro.cli.output import write_files
+from trpo_repro.cli.output import make_folder, write_files
 from trpo_repro.cli.overrides import quoted
 from trpo_repro.errors import ConfigError
 from trpo_repro.measurements.chance import chance
@@ -49,6 +49,7 @@ def main(options: argparse.Namespace) -> int:
     if unknown := [name for name in options.names if name not in known]:
         fix = f"choose of: {', '.join(known)}"
         raise ConfigError(f"no measurement is named {unknown[0]!r}", fix=fix)
+    make_folder(results / "measurements")
     for name in options.names or known:
         with Console(stderr=True, highlight=False).status(f"measuring {name}"):
             rows = known[name]()

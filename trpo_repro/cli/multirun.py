@@ -15,7 +15,7 @@ from trpo_repro.cli.reporter import say
 def run_all(overrides: Sequence[str], *, restart: bool) -> int:
     """Run every combination of `overrides`; return 0 if all succeeded, else 1."""
     hydra, runs = hydras_own(overrides), sweep_runs(overrides)
-    say(f"{len(runs)} runs")
+    say(f"{len(runs)} run{'s' * (len(runs) != 1)}")
     job = Job(extra=("--restart",) if restart else ())
     ended = launch(runs, job, hydra_overrides=hydra)
     failed = [run.overrides for run, end in zip(runs, ended, strict=True) if end.code != 0]

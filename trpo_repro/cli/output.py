@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import psutil
 
@@ -34,9 +35,13 @@ def refuse_if_strict(strict: bool, complaints: Sequence[str]) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it, where they are not there."""
+    """Make `folder` and those above it, where they are not there, and see that it can be written.
+
+    For the beginning of long work: what cannot be written need not be computed.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise creation_error(error, folder) from error
 

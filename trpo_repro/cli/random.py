@@ -33,7 +33,8 @@ def main(options: argparse.Namespace) -> int:
             raise ConfigError(f"'{override.input_line}' does nothing here", fix=fix)
     named = any(word.startswith("task=") for word in options.overrides)
     games = [[]] if named else [[f"task={game}"] for game in GAMES]
-    configs = [run_config([*game, *options.overrides]) for game in games]
+    several = "name one; without task=… all are played"
+    configs = [run_config([*game, *options.overrides], several=several) for game in games]
     for config in configs:
         if not isinstance(config.task, AtariTask):
             raise ConfigError(f"task={config.task.name} is not one of the games")

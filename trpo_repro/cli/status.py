@@ -61,8 +61,11 @@ def _planned(options: argparse.Namespace) -> list[tuple[str, str, str]]:
     from trpo_repro.cli.overrides import quoted
     from trpo_repro.cli.sweep import planned_runs
 
+    if "=" in options.name and not Path(options.name).exists():
+        fix = "trpo-repro status NAME key=value…, as its sweep"
+        raise ConfigError(f"'{options.name}' is no experiment", fix=fix)
     place = [f"results_dir={quoted(options.results_dir)}"] if options.results_dir else []
-    runs = planned_runs(options.name, place)
+    runs = planned_runs(options.name, [*options.overrides, *place])
     return [(run.label, *run.state) for run in runs]
 
 
@@ -73,7 +76,7 @@ def table(rows: list[tuple[str, str, str]]) -> Table:
         task, algo = run.split("/")[:2]
         counts.setdefault((task, algo), Counter())[state] += 1
     found = [state for state in STATES if any(count[state] for count in counts.values())]
-    result = Table(title=f"{len(rows)} runs", box=SIMPLE)
+    result = Table(title=f"{len(rows)} run{'s' * (len(rows) != 1)}", box=SIMPLE)
     for column in ("task", "algorithm"):
         result.add_column(column, no_wrap=True)
     for state in found:

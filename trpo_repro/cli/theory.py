@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> int:
         RunFailed: A claim does not hold; everything is written all the same.
     """
     begin, seed = time.perf_counter(), options.seed
-    make_folder(Path(options.output))  # what cannot be written need not be computed
+    make_folder(Path(options.output))
     about = {"mdps": options.mdps, "seed": seed, "git_commit": git_commit()}
     sidecar = {key: about[key] for key in ("seed", "git_commit")}
     source = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in about.items()) + "."

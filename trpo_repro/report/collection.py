@@ -53,7 +53,8 @@ class Collection:
         """
         runs = [run for run in self.runs if run.config.get("scale") == scale]
         if not runs:
-            raise ConfigError(f"no run is of scale={scale}", fix="name another: --scale")
+            others = "name another: --scale" if self.scales else "train one, or see them by curves"
+            raise ConfigError(f"no run is of scale={scale}", fix=others)
         return Collection(runs, self.unreadable)
 
 
@@ -99,6 +100,16 @@ def _stand_ins(runs: Sequence[StoredRun], unreadable: Mapping[Path, str]) -> lis
     ]
 
 
+def without_copies(runs: Sequence[StoredRun]) -> list[StoredRun]:
+    """Return the runs, each once: of those that lie twice the longer, or else the later."""
+    once = dict[tuple[object, ...], StoredRun]()
+    for run in runs:
+        key = (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed)
+        if key not in once or len(run.rows) >= len(once[key].rows):
+            once[key] = run
+    return list(once.values())
+
+
 def suffix(scale: str) -> str:
     """Return what the files of a scale's pictures and tables end in: the usual one's in nothing."""
     return "" if scale == SCALES[0] else f"_{scale}"
@@ -120,19 +131,14 @@ class Stored:
 
     @cached_property
     def comparison(self) -> Collection:
-        """Return all runs of the paper's comparison; one that lies twice counts once.
+        """Return all runs of the paper's comparison, each once (`without_copies`).
 
         Raises:
             ConfigError: There is none.
             CheckpointError: Runs there are, but none can be read.
         """
         found = collect(comparison_folders(self.results) or [self.results / "runs"])
-        once = dict[tuple[object, ...], StoredRun]()
-        for run in found.runs:
-            key = (run.config.get("scale"), run.task, run.algorithm, run.identity, run.seed)
-            if key not in once or run.state != UNREADABLE:
-                once[key] = run
-        return Collection(list(once.values()), found.unreadable)
+        return Collection(without_copies(found.runs), found.unreadable)
 
     def part(self, name: str) -> Collection:
         """Return all runs of another part, such as `ablations`; there may be none."""

@@ -163,7 +163,7 @@ def text(own: Cell) -> str:
     basis = f"{own.games} games" if own.games else "training"
     if not own.scale:
         return f"{estimate(own.mean, own.between, form='.1f')}; {basis}"
-    mark = "" if own.scale == "paper" else "*"
+    mark = "" if own.scale == "paper" and own.iterations >= own.planned else "*"
     behind = f"{own.seeds}" if own.seeds == own.stored else f"{own.seeds} of {own.stored}"
     seeds = f" of {behind} seeds" if own.stored > 1 else ""
     place = "" if own.iterations >= own.planned else f", {own.iterations} of {own.planned} its"

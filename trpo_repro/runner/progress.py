@@ -111,9 +111,8 @@ def cut_back(path: Path, rows: int) -> list[str]:
             fix="--restart keeps the old folder aside and begins anew",
         )
     lines, surplus = _first_lines(path, 1 + rows)
-    before = [line for line in lines[1:] if line.endswith(b"\n")]
-    numbers = [line.split(b",")[0] for line in before]
-    if numbers != [str(number).encode() for number in range(rows)]:
+    before = _numbered(lines)
+    if len(before) < rows:
         raise CheckpointError(
             f"the file does not hold the {rows} rows before the checkpoint",
             where=str(path),
@@ -126,6 +125,25 @@ def cut_back(path: Path, rows: int) -> list[str]:
     if lines != kept or surplus:
         write_atomically(path, b"".join(kept))
     return warnings
+
+
+def lost_rows(path: Path, rows: int) -> str:
+    """Say what is wrong with the first `rows` rows of `path`; nothing where they are there."""
+    try:
+        lines, _ = _first_lines(path, 1 + rows)
+    except OSError as error:
+        return f"{path.name}: {error.strerror}"
+    there = len(_numbered(lines))
+    if there < rows:
+        return f"{path.name} holds {there} of {rows} rows"
+    return "" if all(line.isascii() for line in lines) else f"{path.name} is damaged"
+
+
+def _numbered(lines: list[bytes]) -> list[bytes]:
+    """Return the whole rows behind the header, as far as they are numbered from 0 on."""
+    whole = [line for line in lines[1:] if line.endswith(b"\n")]
+    in_order = [line.split(b",")[0] == str(number).encode() for number, line in enumerate(whole)]
+    return whole[: in_order.index(False)] if False in in_order else whole
 
 
 def _first_lines(path: Path, count: int) -> tuple[list[bytes], int]:

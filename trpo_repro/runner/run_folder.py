@@ -216,7 +216,7 @@ def disk_error(error: OSError, path: Path, *, needed: int | None = None) -> Disk
         path: What was to be written.
         needed: Bytes of it; None where only the file system knows, as of a folder.
     """
-    where, fix = str(path), "choose a results_dir that can be written"
+    where, fix = str(path), "choose a folder that can be written"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         folder = next(p for p in [path, *path.parents] if p.exists())
         free = shutil.disk_usage(folder).free

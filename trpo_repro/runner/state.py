@@ -6,7 +6,8 @@ import fcntl
 
 from trpo_repro.config import RunConfig
 from trpo_repro.errors import TrpoError
-from trpo_repro.runner.continuity import science_differences, told_by
+from trpo_repro.runner.continuity import science_differences
+from trpo_repro.runner.progress import lost_rows
 from trpo_repro.runner.run_folder import RunFolder, read_json
 
 
@@ -33,9 +34,14 @@ def _left_by(config: RunConfig) -> tuple[str, str]:
     """Return the state that `config`'s folder was left in, which may be a copy of another's."""
     folder = RunFolder.of(config)
     state, why = left_as(folder, config.iterations)
-    if state == "done" and (other := science_differences(told_by(folder.config)[0], config)):
-        return "broken", f"it holds another run: {other}"
-    return state, why
+    if state != "done":
+        return state, why
+    try:
+        told = read_json(folder.config)
+    except (TrpoError, OSError) as error:
+        return "broken", str(error)
+    other = science_differences(told, config)
+    return ("broken", f"it holds another run: {other}") if other else ("done", "")
 
 
 def left_as(folder: RunFolder, iterations: int) -> tuple[str, str]:
@@ -54,7 +60,8 @@ def left_as(folder: RunFolder, iterations: int) -> tuple[str, str]:
     if status.get("state") != "done" or done < iterations:
         return "interrupted", f"after {done} of {iterations}"
     lost = [path.name for path in (folder.progress, folder.policy) if not path.exists()]
-    return ("broken", f"missing: {', '.join(lost)}") if lost else ("done", "")
+    wrong = f"missing: {', '.join(lost)}" if lost else lost_rows(folder.progress, done)
+    return ("broken", wrong) if wrong else ("done", "")
 
 
 def is_locked(folder: RunFolder) -> bool:

@@ -63,7 +63,9 @@ def read_experiment(path: Path) -> list[list[str]]:
         raise ConfigError(
             f"unknown experiment {path.stem!r}" + suggestion(path.stem, known)
         ) from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError("the file is not YAML", where=str(path)) from error
     sound = isinstance(content, dict) and content.keys() <= {"common", "cells"}
     cells, common = (content.get("cells"), content.get("common", {})) if sound else (None, {})

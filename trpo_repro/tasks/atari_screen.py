@@ -9,7 +9,6 @@ STACK = 4  # screens in one observation, the newest last
 HEIGHT, WIDTH = 52, 40
 FACTOR = 4  # pixels of the emulator's 210 × 160 to one of ours, each way
 MARGIN = 1  # rows left out at the top, and as many at the bottom: 210 = 4 · 52 + 2
-SCREEN_SIZE = HEIGHT * WIDTH
 IMAGE = (STACK, HEIGHT, WIDTH)
 """(channels, height, width) of an observation."""
 

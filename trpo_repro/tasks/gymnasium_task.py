@@ -123,16 +123,17 @@ class GymnasiumTask:
         """Step each environment in place with its action, clipped to the action space's box.
 
         Raises:
-            ConfigError: An environment has a time limit of its own, below ours.
+            ConfigError: An environment has a time limit of its own, and was over by that.
         """
         after = np.empty(len(states), dtype=object)
         rewards, terminated = np.empty(len(states)), np.empty(len(states), dtype=np.bool_)
         for row, ((environment, _, over), action) in enumerate(zip(states, actions, strict=True)):
             if over:
                 raise ConfigError(
-                    f"{self._id} has a time limit of its own, below {self.horizon} steps",
+                    f"{self._id} was stepped beyond a time limit of its own",
                     where="task.id",
-                    fix="set task.horizon to that limit",
+                    fix="set task.horizon to that limit; vine's rollouts go beyond an episode's"
+                    " horizon: give the environment a limit larger by algo.rollout_length",
                 )
             result = environment.step(_native(action, environment.action_space))
             observation, rewards[row], terminated[row] = result[0], result[1], result[2]
@@ -178,15 +179,18 @@ def _bare(environment: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
 
 
 def _duplicate(environment: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-    """Return a copy of everything in `environment`.
+    """Return a copy of everything in `environment`, its wrappers and what refers back to them.
 
     `copy.deepcopy` alone would not: Gymnasium's `EzPickle` lets it make a fresh environment.
     """
-    inner: dict[int, Any] = {}
-    if isinstance(environment, gymnasium.Wrapper):
-        inner = {id(environment.env): _duplicate(environment.env)}
-    duplicate: gymnasium.Env[Any, Any] = object.__new__(type(environment))
-    duplicate.__dict__.update(copy.deepcopy(environment.__dict__, inner))
+    layers = [environment]
+    while isinstance(layers[-1], gymnasium.Wrapper):
+        layers.append(layers[-1].env)
+    copies: dict[int, Any] = {id(layer): object.__new__(type(layer)) for layer in layers}
+    known = dict(copies)  # which the copying of their contents adds to
+    for layer in layers:
+        copies[id(layer)].__dict__.update(copy.deepcopy(layer.__dict__, known))
+    duplicate: gymnasium.Env[Any, Any] = copies[id(environment)]
     return duplicate
 
 
@@ -204,7 +208,7 @@ def _action_space(id: str, space: spaces.Space[Any]) -> ActionSpace:
     if isinstance(space, spaces.Discrete):
         return ActionSpace("discrete", (int(space.n),))
     if isinstance(space, spaces.MultiDiscrete):
-        return ActionSpace("discrete", tuple(int(n) for n in space.nvec))
+        return ActionSpace("discrete", tuple(int(n) for n in space.nvec.ravel()))
     raise ConfigError(f"{id} acts in {space}", where="task.id", fix="use a Box or Discrete")
 
 
@@ -214,4 +218,5 @@ def _native(action: NDArray[Any], space: spaces.Space[Any]) -> Any:
         return np.clip(action.reshape(space.shape), space.low, space.high).astype(space.dtype)
     if isinstance(space, spaces.Discrete):
         return int(action[0]) + int(space.start)
-    return action
+    assert isinstance(space, spaces.MultiDiscrete)
+    return (action.reshape(space.shape) + space.start).astype(space.dtype)
