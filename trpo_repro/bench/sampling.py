@@ -211,4 +211,6 @@ def _begun_at(algorithm: Algorithm, arrays: Arrays) -> Arrays:
     if isinstance(algorithm, BlackBox):
         begun["mean"] = arrays["theta"][: len(own["mean"])].astype(np.float64)
         begun["start"] = begun["mean"]
+        # Its members fall sooner than the policy that they surround: as long as theirs are.
+        begun["expected_length"] = np.array(algorithm.iterate(begun, 0)[1]["length_mean"])
     return {name: begun[name] for name in own}
