@@ -168,9 +168,8 @@ class Vine:
         values = self.baseline.predict(coefficients, normaliser(final), age=final_age)
         q_values = rollouts.q_values + rollouts.tail_weights * values.reshape(count, branches)
         differences = q_values - q_values.mean(axis=1, keepdims=True)
-        differences[np.ptp(q_values, axis=1) == 0.0] = (
-            0.0  # a mean of equals may be off by rounding
-        )
+        # The mean of equals may be off by rounding, which is no difference.
+        differences[np.ptp(q_values, axis=1) == 0.0] = 0.0
         spread = differences.std()
         observations = torch.from_numpy(
             normalised(normaliser, rollouts.observations, workers=self.sampler.workers)
