@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import torch
-from sampling.test_sampler import LONGEST, MEAN_LENGTH, SHORTEST, LongPays
+from sampling.test_sampler import LONGEST, MEAN_LENGTH, SHORTEST, Counting, LongPays
 
+from trpo_repro.errors import SimulationDiverged
 from trpo_repro.parallel import Workers
 from trpo_repro.policies.policy import Policy
 from trpo_repro.sampling.normaliser import Normaliser
@@ -13,6 +15,19 @@ from trpo_repro.types import ActionSpace
 
 def streams(purpose, group):
     return stream(3, purpose, group)
+
+
+class LastsAsActed(Counting):
+    """An action of a gives a reward of 1 for a + 1 steps; no number at the age `fails`."""
+
+    def __init__(self, horizon, *, fails=None):
+        super().__init__(horizon)
+        self.fails = fails
+
+    def step(self, states, actions):
+        after, age = super().step(states, actions), states[:, 1]
+        rewards = np.where(age == self.fails, np.nan, 1.0)
+        return after._replace(rewards=rewards, terminated=age >= actions[:, 0])
 
 
 def test_each_row_follows_its_own_parameters():
@@ -89,9 +104,34 @@ def test_threads_do_not_move_a_bit():
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
-def test_several_simulators_of_a_member_share_its_steps_and_judge_it_together():
-    few, many = population(1), population(1, steps=60 * 200 * 7)  # of four simulators each
+def test_more_episodes_of_a_member_judge_it_together():
+    few, many = population(1), population(1, steps=60 * 200 * 7)
     assert set(many.episodes) == {7}
     assert len(many.observations) == many.steps.sum()
     # More episodes of the same members: the same returns, but for the luck of the resets.
     assert np.corrcoef(few.returns, many.returns)[0, 1] > 0.9
+
+
+def test_episodes_go_to_those_that_played_them():
+    """Members whose policies last for known times, whatever group their episodes fall into."""
+    policy = Policy(2, ActionSpace("continuous", (1,)), hidden_sizes=[], initial_std=1.0)
+    thetas = np.zeros((7, policy.parameter_count), np.float32)
+    thetas[:, policy.network.parameter_count - 1] = np.arange(7)  # the bias: acts by its number
+    sampler = PopulationSampler(LastsAsActed(9), policy, Workers(1), greedy=True)
+    batch = sampler.batch(
+        thetas, Normaliser.identity(2), streams=streams, steps=450, expected_length=4.5
+    )
+    assert batch.episodes.tolist() == [15, 15, 14, 14, 14, 14, 14]  # in four groups of 25
+    assert batch.returns.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert batch.steps.tolist() == (batch.episodes * np.arange(1, 8)).tolist()
+    assert len(batch.observations) == batch.steps.sum()
+
+
+def test_a_diverged_step_names_the_member():
+    policy = Policy(2, ActionSpace("continuous", (1,)), hidden_sizes=[], initial_std=1.0)
+    thetas = np.zeros((60, policy.parameter_count), np.float32)
+    thetas[:, policy.network.parameter_count - 1] = np.arange(60) % 7
+    thetas[41, policy.network.parameter_count - 1] = 8  # the one that lasts to the step that fails
+    sampler = PopulationSampler(LastsAsActed(9, fails=7), policy, Workers(1), greedy=True)
+    with pytest.raises(SimulationDiverged, match="group 1, member 41, step 7"):
+        sampler.batch(thetas, Normaliser.identity(2), streams=streams, steps=540, expected_length=9)

@@ -8,7 +8,6 @@ long episode and goes on after a short one is judged by too many long ones where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,10 +20,9 @@ from trpo_repro.sampling.finite import group_of_steps, require_finite
 from trpo_repro.sampling.grouping import NOISE_STEPS, Grouping, joined
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
-from trpo_repro.types import Floats, Simulator, States
+from trpo_repro.types import Floats, Simulator
 
 GROUPING = Grouping(most=8)
-MOST_SIMULATORS = 4  # of one member
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,25 @@ class PopulationBatch:
     steps: NDArray[np.int64]
     observations: NDArray[np.float32]
 
+
+@dataclass(frozen=True)
+class PlayedEpisodes:
+    """What E episodes came to.
+
+    Attributes:
+        returns: (E,) float64.
+        lengths: (E,) int64, control steps.
+        observations: (N, D) float32, raw, in no useful order.
+    """
+
+    returns: Floats
+    lengths: NDArray[np.int64]
+    observations: NDArray[np.float32]
+
     @staticmethod
-    def concatenate(parts: list[PopulationBatch]) -> PopulationBatch:
-        """Join the members of several groups, in order."""
-        return joined(PopulationBatch, parts)
+    def concatenate(parts: list[PlayedEpisodes]) -> PlayedEpisodes:
+        """Join the episodes of several groups, in order."""
+        return joined(PlayedEpisodes, parts)
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,7 @@ class PopulationSampler:
     policy: Policy
     workers: Workers
     greedy: bool
-    forks: Forks[PopulationTask, PopulationBatch] | None = None
+    forks: Forks[PopulationTask, PlayedEpisodes] | None = None
 
     def batch(
         self,
@@ -88,75 +101,55 @@ class PopulationSampler:
                 and then episodes count as full ones.
         """
         length = expected_length or self.simulator.horizon
-        episodes = shared_out(round(steps / length), members=len(thetas))
-        count = GROUPING.groups(len(thetas))
-        parts = zip(np.array_split(thetas, count), np.array_split(episodes, count), strict=True)
+        count = max(round(steps / length), len(thetas))
+        # In rounds, so that each group has about as many of every member, and none those of the
+        # few alone whose episodes are long.
+        members = np.arange(count) % len(thetas)
+        groups = GROUPING.groups(count)
         tasks = [
-            PopulationTask(part, normaliser, streams, group, own)
-            for group, (part, own) in enumerate(parts)
+            PopulationTask(thetas, normaliser, streams, group, own)
+            for group, own in enumerate(np.array_split(members, groups))
         ]
         run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
-        return self.workers.collect(PopulationBatch, run, tasks=tasks)
+        played = self.workers.collect(PlayedEpisodes, run, tasks=tasks)
+        episodes = np.bincount(members)
+        taken = np.bincount(members, played.lengths).astype(np.int64)
+        returns = np.bincount(members, played.returns) / episodes
+        return PopulationBatch(returns, episodes, taken, played.observations)
 
     def forked(self, count: int) -> PopulationSampler:
         """Return the same sampler with groups run by `count` processes instead of threads."""
         return replace(self, forks=Forks(self.sample_group, count))
 
-    def sample_group(self, task: PopulationTask) -> PopulationBatch:
-        """Run the members of one group side by side until each has played its episodes."""
+    def sample_group(self, task: PopulationTask) -> PlayedEpisodes:
+        """Play the episodes of one group side by side, from one start to the last one's end."""
         with group_of_steps(task.group):
             return self._sample_group(task)
 
-    def _sample_group(self, task: PopulationTask) -> PopulationBatch:
-        normaliser, simulator = task.normaliser, self.simulator
-        each = min(MOST_SIMULATORS, int(task.episodes.min()))
-        thetas = np.repeat(task.thetas, each, axis=0)
-        count = len(thetas)
-        resets, noise_stream = task.streams("reset", task.group), task.streams("noise", task.group)
-        ledger = _Ledger([n for own in task.episodes for n in shared_out(own, members=each)])
-        seat, age = np.arange(count), np.zeros(count, np.int64)  # a seat is one simulator's place
-        states, act = simulator.reset(count, resets), self.policy.actors(thetas, greedy=self.greedy)
+    def _sample_group(self, task: PopulationTask) -> PlayedEpisodes:
+        simulator, count = self.simulator, len(task.members)
+        returns, lengths = np.zeros(count), np.full(count, simulator.horizon)
+        noise_stream = task.streams("noise", task.group)
+        states = simulator.reset(count, task.streams("reset", task.group))
+        playing = np.arange(count)
+        act = self.policy.actors(task.thetas[task.members], greedy=self.greedy)
         seen: list[NDArray[np.float32]] = []
-        step = 0
-        while len(seat):
+        for step in range(simulator.horizon):
             if step % NOISE_STEPS == 0:
-                noise = self.policy.distribution.noise(noise_stream, (NOISE_STEPS, count))
+                noise = self.policy.distribution.noise(noise_stream, (NOISE_STEPS, len(playing)))
             observations = simulator.observe(states)
-            actions = act(normaliser(observations), noise[step % NOISE_STEPS, : len(seat)])
+            actions = act(task.normaliser(observations), noise[step % NOISE_STEPS, : len(playing)])
             states, rewards, terminated = simulator.step(states, actions)
+            require_finite(rewards, [observations], place=partial(_place, task, playing, step))
             seen.append(observations)
-            ledger.add(seat, rewards)
-            require_finite(rewards, [observations], place=partial(_place, each, seat, age))
-            age += 1
-            step += 1
-            ended = terminated | (age >= simulator.horizon)
-            if ended.any():
-                again = ledger.finish(seat, age, ended=ended)
-                states, age = self._restart(states, age, again=again, resets=resets)
-                keep = ~ended | again
-                if not keep.all():
-                    states, age, seat = states[keep], age[keep], seat[keep]
-                    act = self.policy.actors(thetas[seat], greedy=self.greedy)
-        return ledger.result(each, np.concatenate(seen))
-
-    def _restart(
-        self,
-        states: States,
-        age: NDArray[np.int64],
-        *,
-        again: NDArray[np.bool_],
-        resets: np.random.Generator,
-    ) -> tuple[States, NDArray[np.int64]]:
-        """Put the rows `again` back to the start."""
-        if again.any():
-            states[again] = self.simulator.reset(int(again.sum()), resets)
-            age[again] = 0
-        return states, age
-
-
-def _place(each: int, seat: NDArray[np.int64], age: NDArray[np.int64], row: int) -> str:
-    """Say where the step of `row` happened, where a member has `each` seats."""
-    return f"member {seat[row] // each}, step {age[row]}"
+            returns[playing] += rewards
+            if terminated.any():
+                lengths[playing[terminated]] = step + 1
+                states, playing = states[~terminated], playing[~terminated]
+                if not len(playing):
+                    break
+                act = self.policy.actors(task.thetas[task.members[playing]], greedy=self.greedy)
+        return PlayedEpisodes(returns, lengths, np.concatenate(seen))
 
 
 @dataclass(frozen=True)
@@ -164,57 +157,20 @@ class PopulationTask:
     """What one group plays.
 
     Attributes:
-        thetas: (m, P) float32 parameters of its members.
+        thetas: (M, P) float32 parameters of all members.
         normaliser: Frozen observation normalisation.
         streams: Random streams of the batch.
         group: The group's number in the batch.
-        episodes: (m,) int64, how many each plays.
+        members: (E,) int64, whose each of its episodes is.
     """
 
     thetas: NDArray[np.float32]
     normaliser: Normaliser
     streams: Streams
     group: int
-    episodes: NDArray[np.int64]
+    members: NDArray[np.int64]
 
 
-def shared_out(episodes: int, *, members: int) -> NDArray[np.int64]:
-    """Return (members,) how many of about `episodes` each plays: one at least, the first one more.
-
-    The first is the search's own mean, and the others are exchangeable draws.
-    """
-    each, more = divmod(max(episodes, members), members)
-    return each + (np.arange(members) < more)
-
-
-class _Ledger:
-    """What the simulator of each seat has earned and spent, and how many episodes it plays."""
-
-    def __init__(self, planned: Sequence[int]) -> None:
-        self.planned = np.array(planned, np.int64)
-        count = len(planned)
-        self.total = np.zeros(count)
-        self.episodes, self.steps = np.zeros(count, np.int64), np.zeros(count, np.int64)
-
-    def add(self, seat: NDArray[np.int64], rewards: Floats) -> None:
-        """Book one step's rewards."""
-        self.total[seat] += rewards
-
-    def finish(
-        self, seat: NDArray[np.int64], age: NDArray[np.int64], *, ended: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Book the episodes that `ended`; return which rows play another."""
-        rows = seat[ended]
-        self.episodes[rows] += 1
-        self.steps[rows] += age[ended]
-        again = np.zeros(len(seat), np.bool_)
-        again[ended] = self.episodes[rows] < self.planned[rows]
-        return again
-
-    def result(self, each: int, observations: NDArray[np.float32]) -> PopulationBatch:
-        """Return the members' means, `each` seats in a row being one member's."""
-        total, episodes, steps = (
-            column.reshape(-1, each).sum(axis=1)
-            for column in (self.total, self.episodes, self.steps)
-        )
-        return PopulationBatch(total / episodes, episodes, steps, observations)
+def _place(task: PopulationTask, playing: NDArray[np.int64], step: int, row: int) -> str:
+    """Say where the step of `row` happened."""
+    return f"member {task.members[playing[row]]}, step {step}"
