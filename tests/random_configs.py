@@ -20,7 +20,7 @@ from trpo_repro.optim.step import Outcome
 from trpo_repro.runner.checkpoint import load_arrays
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.settings import ALGORITHM_TASKS
+from trpo_repro.settings import ALGORITHM_TASKS, WITHOUT_USE
 
 PAIRS = [(task, algo) for algo, tasks in ALGORITHM_TASKS.items() for task in tasks]
 POSITIVE = st.floats(5e-324, 1e308) | st.floats(1e-4, 10.0)
@@ -103,8 +103,9 @@ def overrides(draw: st.DrawFn, pairs: list[tuple[str, str]], *, wrong: bool) -> 
 
 @functools.cache
 def known(task: str, algo: str) -> frozenset[str]:
-    """Return the full names of the settings of a task and an algorithm."""
-    return frozenset(leaves(plain(run_config([f"task={task}", f"algo={algo}"]))))
+    """Return the full names of the settings of a task and an algorithm that it uses."""
+    names = frozenset(leaves(plain(run_config([f"task={task}", f"algo={algo}"]))))
+    return names - frozenset(WITHOUT_USE.get(algo, ()))
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:

@@ -18,6 +18,7 @@ from trpo_repro.cli.launch import Ended
 from trpo_repro.cli.overrides import in_grammar, parse_overrides
 from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError
+from trpo_repro.settings import WITHOUT_USE
 
 
 def problem(*overrides: str) -> str:
@@ -122,6 +123,19 @@ def test_wrong_command_line_exits_2_with_one_line_and_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("algo", WITHOUT_USE)
+def test_setting_that_the_algorithm_leaves_alone_is_refused(algo: str) -> None:
+    """It would make another run of the same numbers."""
+    values = {"discount": 0.9, "lambda_": 0.97, "baseline": "mlp"}
+    for name, value in values.items():
+        key = f"estimator.{name}"
+        if key in WITHOUT_USE[algo]:
+            message = problem(f"algo={algo}", f"{key}={value}")
+            assert message == f"'{key}' does nothing with algo={algo}; fix: take it out"
+        else:
+            assert getattr(run_config([f"algo={algo}", f"{key}={value}"]).estimator, name) == value
+
+
 def test_overrides_reach_the_configuration() -> None:
     config = run_config(
         ["task=hopper", "seed=3", "algo.stepsize=0.03", "policy.hidden_sizes=[8,9]", "threads=2"]
@@ -135,7 +149,7 @@ def test_overrides_reach_the_configuration() -> None:
     [
         ["task=hopper", "algo=vine", "scale=paper", "threads=null", "seed=1", "seed=2"],
         ["task=hopper", "policy.hidden_sizes=[]", "algo.stepsize=1e-3", "++task.horizon=50"],
-        ["algo=cem", "task=swimmer", "algo.name=cem", "estimator.baseline='none'", "device='cpu'"],
+        ["algo=cem", "task=swimmer", "algo.name=cem", "task.timestep=1e-2", "device='cpu'"],
         [
             "algo.stepsize=${estimator.discount}",
             "estimator.discount=0.5",

@@ -25,7 +25,7 @@ from trpo_repro.config import RunConfig, parse
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.sizes import convolutions
 from trpo_repro.runner.sweep import SweepRun
-from trpo_repro.settings import PixelPolicyConfig
+from trpo_repro.settings import WITHOUT_USE, PixelPolicyConfig
 
 CONF = "TRPO_REPRO_CONF"
 """Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
@@ -140,8 +140,14 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     composed = _composed(tuple(o.input_line or "" for o in chosen), config_folder())
     known = {name for name in leaves(composed) if not name.startswith("task.sizes.")}
     known |= choices.keys()
+    idle = WITHOUT_USE.get(str(composed.algo.name), ())
     for override in parsed:
         _check_key(override, known)
+        if override.key_or_group in idle:
+            raise ConfigError(
+                f"'{override.key_or_group}' does nothing with algo={composed.algo.name}",
+                fix="take it out",
+            )
     composed = _with_values(composed, [o for o in parsed if o.key_or_group not in choices])
     try:
         _check_scale(composed)

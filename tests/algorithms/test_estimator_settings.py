@@ -1,0 +1,31 @@
+"""Which settings of the estimator each algorithm uses: those that move its numbers."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trpo_repro.cli.compose import run_config
+from trpo_repro.runner.build import build_algorithm
+from trpo_repro.settings import ALGORITHM_CONFIGS, WITHOUT_USE
+
+OTHERS = {"discount": 0.9, "lambda_": 0.5, "baseline": "none", "normalise_observations": False}
+
+
+@pytest.mark.parametrize("algo", ALGORITHM_CONFIGS)
+def test_a_setting_moves_a_policy_unless_it_is_said_to_be_without_use(algo: str) -> None:
+    usual = after_three_iterations(algo)
+    for name, value in OTHERS.items():
+        same = np.array_equal(after_three_iterations(algo, **{name: value}), usual)
+        assert same == (f"estimator.{name}" in WITHOUT_USE.get(algo, ())), name
+
+
+def after_three_iterations(algo: str, **settings: Any) -> np.ndarray:
+    config = run_config(["task=cartpole", f"algo={algo}", "scale=smoke", "threads=1"])
+    estimator = dataclasses.replace(config.estimator, **settings)
+    algorithm = build_algorithm(dataclasses.replace(config, estimator=estimator))
+    arrays = algorithm.initial()
+    for iteration in range(3):  # the baseline of the first one is zero
+        arrays, _ = algorithm.iterate(arrays, iteration)
+    return arrays["theta"]
