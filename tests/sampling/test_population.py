@@ -127,6 +127,18 @@ def test_episodes_go_to_those_that_played_them():
     assert len(batch.observations) == batch.steps.sum()
 
 
+def test_no_group_has_more_rows_than_memory_is_meant_for():
+    """A row may be a whole Gymnasium environment."""
+    policy = Policy(2, ActionSpace("continuous", (1,)), hidden_sizes=[], initial_std=1.0)
+    thetas = np.zeros((7, policy.parameter_count), np.float32)
+    simulator, rows = LastsAsActed(9), []
+    simulator.reset = lambda count, rng: rows.append(count) or Counting.reset(simulator, count, rng)
+    sampler = PopulationSampler(simulator, policy, Workers(1), greedy=True)
+    sampler.batch(thetas, Normaliser.identity(2), streams=streams, steps=20_000, expected_length=1)
+    assert sum(rows) == 20_000
+    assert max(rows) <= 2048
+
+
 def test_a_diverged_step_names_the_member():
     policy = Policy(2, ActionSpace("continuous", (1,)), hidden_sizes=[], initial_std=1.0)
     thetas = np.zeros((60, policy.parameter_count), np.float32)

@@ -8,6 +8,7 @@ long episode and goes on after a short one is judged by too many long ones where
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,7 +23,7 @@ from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.seeding import Streams
 from trpo_repro.types import Floats, Simulator
 
-GROUPING = Grouping(most=8)
+GROUPING = Grouping(most=8, widest=2048)  # wider, and a row that is an object takes gigabytes
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class PopulationSampler:
         # In rounds, so that each group has about as many of every member, and none those of the
         # few alone whose episodes are long.
         members = np.arange(count) % len(thetas)
-        groups = GROUPING.groups(count)
+        groups = max(GROUPING.groups(count), math.ceil(count / GROUPING.widest))
         tasks = [
             PopulationTask(thetas, normaliser, streams, group, own)
             for group, own in enumerate(np.array_split(members, groups))
