@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from ale_py import Action, ALEInterface
+from found_claims import found
 from stored_runs import outcome
 
 from trpo_repro.cli.compose import run_config
@@ -143,6 +144,34 @@ def test_a_ratio_of_means_has_an_interval_over_the_pairs():
     above, below = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])
     row = ratio_row("a ratio", "of pairs", above=above, below=below, unit="pairs")
     assert (row.value, row.low, row.high, row.n) == (0.5, 0.5, 0.5, "3 pairs")
+
+
+def test_a_measurement_at_a_trained_policy_is_of_that_run(tmp_path, monkeypatch, capsys):
+    small = {"TRUNK": 2000, "STATES": 20, "REPEATS": 3, "LENGTH": 3}
+    for name, value in small.items():
+        monkeypatch.setattr(variance_module, name, value)
+    folder = f"results_dir={tmp_path}"
+    assert outcome("run", "iterations=2", "scale=bench", "threads=1", folder, capsys=capsys)[0] == 0
+    code, _, _ = outcome("measure", "variance", "--results-dir", str(tmp_path), capsys=capsys)
+    assert code == 0
+    content = json.loads((tmp_path / "measurements" / "variance.json").read_text())
+    (policy,) = tmp_path.rglob("policy.safetensors")
+    run = policy.parent.relative_to(tmp_path).as_posix()
+    runs = {row["task"]: row["run"] for row in content["rows"]}
+    assert runs == {
+        "cartpole, untrained policy": "",
+        "cartpole, trained policy": run,
+        "hopper, untrained policy": "",
+    }
+    counts = found(tmp_path, "C10").counts
+    assert [count.runs for count in counts] == [(), (run,), ()]
+    # Once the run holds another policy, nothing of the measurement is taken for one of it.
+    policy.write_bytes(policy.read_bytes()[:-1] + b"x")
+    assert [count.name for count in found(tmp_path, "C10").counts] == [
+        "trpo-repro measure variance"
+    ]
+    _, _, err = outcome("claims", "--results-dir", str(tmp_path), capsys=capsys)
+    assert f"it is not of the policy that {run} holds" in err
 
 
 def test_the_command_writes_what_the_ledger_reads(

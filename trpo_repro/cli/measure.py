@@ -20,6 +20,7 @@ from trpo_repro.measurements.row import Row, exact_row
 from trpo_repro.measurements.standing import POSES, standing
 from trpo_repro.measurements.variance import variance
 from trpo_repro.parallel import available_cores
+from trpo_repro.report.evaluations import policy_sha256
 from trpo_repro.runner.build import build_sampler
 from trpo_repro.runner.evaluation import load_policy
 from trpo_repro.runner.provenance import cpu_model, git_commit
@@ -82,12 +83,20 @@ def _variance(results: Path) -> list[Row]:
         theta = sampler.policy.initial_parameters(stream(0, "initial")).numpy()
         nothing = Normaliser.identity(sampler.simulator.observation_size)
         policies: dict[str, Arrays] = {"untrained": {"theta": theta, **nothing.arrays()}}
-        stored = RunFolder.of(config).policy
-        if stored.is_file():
-            policies["trained"] = load_policy(stored, sampler)
+        folder = RunFolder.of(config)
+        if folder.policy.is_file():
+            policies["trained"] = load_policy(folder.policy, sampler)
         for name, arrays in policies.items():
-            rows += variance(f"{task}, {name} policy", sampler, arrays=arrays)
+            found = variance(f"{task}, {name} policy", sampler, arrays=arrays)
+            rows += found if name == "untrained" else [_of(folder, row, results) for row in found]
     return rows
+
+
+def _of(folder: RunFolder, row: Row, results: Path) -> Row:
+    """Return the row with the run whose policy it was measured at."""
+    run = folder.path.relative_to(results.expanduser()).as_posix()
+    sha256 = policy_sha256(folder.path)
+    return dataclasses.replace(row, run=run, policy_sha256=sha256 or "")
 
 
 def _chance() -> list[Row]:

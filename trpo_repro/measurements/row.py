@@ -22,6 +22,8 @@ class Row:
         low: The lower end of its 95% interval, or the least of what was measured.
         high: The upper end, or the greatest.
         n: How many of what it was taken over.
+        run: Whose policy it was measured at, a folder below the results; empty: no run's.
+        policy_sha256: Of that policy.
     """
 
     quantity: str
@@ -30,6 +32,8 @@ class Row:
     low: float
     high: float
     n: str
+    run: str = ""
+    policy_sha256: str = ""
 
 
 def mean_row(quantity: str, task: str, *, values: NDArray[Any], unit: str) -> Row:

@@ -97,7 +97,8 @@ def measured_count(
 ) -> Count:
     """Return the count of one row of a measurement."""
     between = Interval(float(row["low"]), float(row["high"]))
-    return Count(name, judge(between), float(row["value"]), between, str(row["n"]))
+    runs = (str(row["run"]),) if row["run"] else ()
+    return Count(name, judge(between), float(row["value"]), between, str(row["n"]), runs)
 
 
 def over_seeds(group: Group, quantity: Callable[[Any], float]) -> NDArray[np.float64]:

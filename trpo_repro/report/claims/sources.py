@@ -9,22 +9,25 @@ from typing import Any
 import pandas as pd
 
 from trpo_repro.errors import CheckpointError
+from trpo_repro.report.evaluations import policy_sha256
 from trpo_repro.report.runs import read_json
 from trpo_repro.report.stored_files import Kind, read_table
 
 MEASUREMENTS = ("standing", "variance", "parameters", "chance", "products")
 WORDS, NUMBERS = ("quantity", "task", "n"), ("value", "low", "high")
 """What each row of a measurement has."""
+OF_RUN = ("run", "policy_sha256")
+"""What those have that were measured at a run's policy; elsewhere they may be empty or absent."""
 
 
 def measured(results: Path) -> pd.DataFrame:
     """Return the rows of every measurement that is stored."""
     rows = [
-        {"measurement": path.stem, **row}
+        {"measurement": path.stem, "run": "", **row}
         for path in _measurements(results)
         for row in MEASURED.load(path) or []
     ]
-    return pd.DataFrame(rows, columns=["measurement", *WORDS, *NUMBERS])
+    return pd.DataFrame(rows, columns=["measurement", "run", *WORDS, *NUMBERS])
 
 
 def theory(results: Path) -> dict[str, pd.DataFrame]:
@@ -49,11 +52,16 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     """Return a measurement's rows.
 
     Raises:
-        CheckpointError: It holds none, or others than ours.
+        CheckpointError: It holds none, or others than ours, or some of a run's policy that is
+            no longer that run's.
     """
     rows = read_json(path).get("rows")
     if not isinstance(rows, list) or not rows or not all(map(_is_row, rows)):
         raise CheckpointError("it does not hold the rows of a measurement")
+    for row in rows:
+        run, sha256 = row.get("run", ""), row.get("policy_sha256", "")
+        if run and policy_sha256(path.parents[1] / run) != sha256:
+            raise CheckpointError(f"it is not of the policy that {run} holds")
     return rows
 
 
@@ -61,6 +69,7 @@ def _is_row(row: Any) -> bool:
     return (
         isinstance(row, dict)
         and all(isinstance(row.get(key), str) for key in WORDS)
+        and all(isinstance(row.get(key, ""), str) for key in OF_RUN)
         and all(type(row.get(key)) in (int, float) and math.isfinite(row[key]) for key in NUMBERS)
     )
 
