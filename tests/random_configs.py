@@ -14,13 +14,13 @@ from cli_helpers import SilentReporter, rows_of
 from hypothesis import strategies as st
 
 from trpo_repro.cli.compose import run_config
-from trpo_repro.config import RunConfig, plain
+from trpo_repro.config import RunConfig, plain, without_use
 from trpo_repro.errors import ConfigError, SimulationDiverged
 from trpo_repro.optim.step import Outcome
 from trpo_repro.runner.checkpoint import load_arrays
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder
-from trpo_repro.settings import ALGORITHM_TASKS, WITHOUT_USE
+from trpo_repro.settings import ALGORITHM_TASKS
 
 PAIRS = [(task, algo) for algo, tasks in ALGORITHM_TASKS.items() for task in tasks]
 POSITIVE = st.floats(5e-324, 1e308) | st.floats(1e-4, 10.0)
@@ -104,8 +104,8 @@ def overrides(draw: st.DrawFn, pairs: list[tuple[str, str]], *, wrong: bool) -> 
 @functools.cache
 def known(task: str, algo: str) -> frozenset[str]:
     """Return the full names of the settings of a task and an algorithm that it uses."""
-    names = frozenset(leaves(plain(run_config([f"task={task}", f"algo={algo}"]))))
-    return names - frozenset(WITHOUT_USE.get(algo, ()))
+    config = run_config([f"task={task}", f"algo={algo}"])
+    return frozenset(leaves(plain(config))) - without_use(config).keys()
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:

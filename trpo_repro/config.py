@@ -85,6 +85,25 @@ def simulator_settings(task: TaskConfig) -> dict[str, Any]:
     return {key: value for key, value in plain(task).items() if key not in training}
 
 
+_ESTIMATED = ("estimator.discount", "estimator.lambda_", "estimator.baseline")
+_LEFT_ALONE = {"vine": ("estimator.lambda_",), "cem": _ESTIMATED, "cma": _ESTIMATED}
+
+
+def without_use(config: RunConfig) -> dict[str, str]:
+    """Return the settings that a run leaves alone, each with what makes it so.
+
+    Vine's rollouts are its estimates of Q, and the searches rank members by their returns.
+    """
+    found = dict.fromkeys(_LEFT_ALONE.get(config.algo.name, ()), f"algo={config.algo.name}")
+    settings = plain(config.algo)
+    if settings.get("line_search") is False:
+        searched = ("algo.line_search_shrink", "algo.max_backtracks")
+        found |= dict.fromkeys(searched, "algo.line_search=false")
+    if settings.get("proposal") == "all":
+        found["algo.rollouts_per_state"] = "algo.proposal=all"
+    return found
+
+
 def plain(value: Any) -> Any:
     """Return `value` as JSON would hold it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -203,12 +203,6 @@ NOT_FROM_PIXELS = ("cem", "cma")
 run."""
 
 
-_ESTIMATED = ("estimator.discount", "estimator.lambda_", "estimator.baseline")
-WITHOUT_USE = {"vine": ("estimator.lambda_",), "cem": _ESTIMATED, "cma": _ESTIMATED}
-"""What every configuration has and an algorithm leaves alone: vine's rollouts are its estimates,
-and the searches rank members by their returns."""
-
-
 def _possible_tasks(algo: str) -> tuple[str, ...]:
     if algo == "max_kl":
         return ("cartpole",)

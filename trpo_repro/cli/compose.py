@@ -21,11 +21,11 @@ from omegaconf.errors import OmegaConfBaseException
 from trpo_repro.checking import suggestion
 from trpo_repro.cli.experiments import shipped
 from trpo_repro.cli.overrides import is_hydras, parse_overrides
-from trpo_repro.config import RunConfig, parse
+from trpo_repro.config import RunConfig, parse, without_use
 from trpo_repro.errors import ConfigError
 from trpo_repro.runner.sizes import convolutions
 from trpo_repro.runner.sweep import SweepRun
-from trpo_repro.settings import WITHOUT_USE, PixelPolicyConfig
+from trpo_repro.settings import PixelPolicyConfig
 
 CONF = "TRPO_REPRO_CONF"
 """Environment variable: the folder of a sweep's snapshot, which its runs take for `conf/`."""
@@ -140,14 +140,8 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     composed = _composed(tuple(o.input_line or "" for o in chosen), config_folder())
     known = {name for name in leaves(composed) if not name.startswith("task.sizes.")}
     known |= choices.keys()
-    idle = WITHOUT_USE.get(str(composed.algo.name), ())
     for override in parsed:
         _check_key(override, known)
-        if override.key_or_group in idle:
-            raise ConfigError(
-                f"'{override.key_or_group}' does nothing with algo={composed.algo.name}",
-                fix="take it out",
-            )
     composed = _with_values(composed, [o for o in parsed if o.key_or_group not in choices])
     try:
         _check_scale(composed)
@@ -158,6 +152,10 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     # A shell leaves the ~ of results_dir=~/mine as it is.
     container["results_dir"] = os.path.expanduser(str(container["results_dir"]))
     config = parse({str(key): value for key, value in container.items()})
+    idle = without_use(config)
+    for key in (override.key_or_group for override in parsed):
+        if key in idle:
+            raise ConfigError(f"'{key}' does nothing with {idle[key]}", fix="take it out")
     if isinstance(config.policy, PixelPolicyConfig):
         convolutions(config.policy)  # refuses what does not fit
     return config

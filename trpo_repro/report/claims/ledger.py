@@ -83,8 +83,8 @@ NOTES = (
     " enough to show it; C25"
     " compares medians over MDPs.",
     "A claim holds where all its counts are met, in part where some are, and does not hold where"
-    " none is. While runs are missing it is not tested yet; where none of its counts is decided, or"
-    " they ask for the paper's scale, it is not tested at this scale.",
+    " none is. Where none of its counts is decided, nor is it. While runs are missing it is not"
+    " tested yet; where these would be of the paper's scale, it is not tested at this scale.",
     "The rules were written on 2026-11-21, when single path's runs on the robots, every algorithm's"
     " on cart-pole, vine's on hopper and the theory's tables were known, and no other result. A"
     " review on 2026-11-22 found some that could hardly fail, and one that an error of ours helped"

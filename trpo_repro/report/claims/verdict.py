@@ -32,6 +32,7 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     IN_PART = "holds in part"
     FAILS = "does not hold"
+    OPEN = "not decided"
     UNTESTED = "not tested at this scale"
     PENDING = "not tested yet"
 
@@ -122,13 +123,15 @@ def combined(judgements: Sequence[Judgement]) -> Verdict:
     """Return the verdict on a claim of several counts.
 
     It holds where all are met, and in part where some are. While anything is missing, nothing is
-    said. What no run decides was not tested: the scale was too small to.
+    said, and nothing is decided where no count is.
     """
     found = set(judgements)
     if Judgement.MISSING in found:
         return Verdict.PENDING
-    if Judgement.TOO_SMALL in found or found == {Judgement.OPEN}:
+    if Judgement.TOO_SMALL in found:
         return Verdict.UNTESTED
+    if found == {Judgement.OPEN}:
+        return Verdict.OPEN
     if found == {Judgement.MET}:
         return Verdict.HOLDS
     return Verdict.IN_PART if Judgement.MET in found else Verdict.FAILS
