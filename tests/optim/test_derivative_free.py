@@ -34,6 +34,18 @@ def test_cma_solves_the_standard_functions(function, diagonal):
     assert function(mean[None])[0] > -1e-8
 
 
+def test_what_cma_asks_is_a_function_of_its_history():
+    """An iteration that was broken off is asked again; another start is another search."""
+    search = CovarianceMatrixAdaptation(0.5, 20, diagonal=False, seed=0)
+    start, history = np.zeros(6), np.zeros((0, 20))
+    for _ in range(3):
+        samples = search.ask(start, history)
+        assert np.array_equal(search.ask(start, history), samples)
+        assert not np.array_equal(search.ask(start + 1.0, history), samples)
+        search.ask(start, history)
+        history, _ = search.tell(history, sphere(samples))
+
+
 def mild_ellipsoid(points):
     # CEM's variances collapse along the steep axes first; at 1000:1 it stops short, as is known.
     return -(np.linspace(1, 5, points.shape[1]) * (points - 0.5) ** 2).sum(axis=1)

@@ -10,7 +10,7 @@ import pytest
 from ale_py import Action, ALEInterface, roms
 
 from trpo_repro.cli.compose import run_config
-from trpo_repro.errors import ConfigError, RunFailed
+from trpo_repro.errors import RunFailed
 from trpo_repro.parallel import Forks
 from trpo_repro.runner.build import build_algorithm
 from trpo_repro.sampling.grouping import GAMES as GROUPING
@@ -210,7 +210,7 @@ def test_rewards_of_branches_are_clipped_as_training_clips_them():
 
 def test_a_trunk_without_a_state_to_branch_from_is_an_error_that_says_so():
     local, theta = vine("pong")
-    with pytest.raises(ConfigError, match="none of 40 states was chosen"):
+    with pytest.raises(RunFailed, match="none of 40 states was chosen"):
         grown(local, theta, steps=HORIZON, states=1e-9)
 
 

@@ -57,6 +57,7 @@ def population(threads, steps=18_000, expected_length=0.0):
         streams=streams,
         steps=steps,
         expected_length=expected_length,
+        keep_observations=True,
     )
 
 
@@ -85,8 +86,10 @@ def test_a_member_is_not_judged_by_too_many_long_episodes():
         streams=streams,
         steps=steps,
         expected_length=MEAN_LENGTH,
+        keep_observations=False,
     )
     assert set(batch.episodes) == {each}
+    assert len(batch.observations) == 0
     tolerance = 4 * batch.returns.std() / np.sqrt(members)
     assert abs(batch.returns.mean() - MEAN_LENGTH) < tolerance
     # It could fail: so many members, each of which plays while another episode of its usual length
@@ -119,7 +122,12 @@ def test_episodes_go_to_those_that_played_them():
     thetas[:, policy.network.parameter_count - 1] = np.arange(7)  # the bias: acts by its number
     sampler = PopulationSampler(LastsAsActed(9), policy, Workers(1), greedy=True)
     batch = sampler.batch(
-        thetas, Normaliser.identity(2), streams=streams, steps=450, expected_length=4.5
+        thetas,
+        Normaliser.identity(2),
+        streams=streams,
+        steps=450,
+        expected_length=4.5,
+        keep_observations=True,
     )
     assert batch.episodes.tolist() == [15, 15, 14, 14, 14, 14, 14]  # in four groups of 25
     assert batch.returns.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -134,7 +142,14 @@ def test_no_group_has_more_rows_than_memory_is_meant_for():
     simulator, rows = LastsAsActed(9), []
     simulator.reset = lambda count, rng: rows.append(count) or Counting.reset(simulator, count, rng)
     sampler = PopulationSampler(simulator, policy, Workers(1), greedy=True)
-    sampler.batch(thetas, Normaliser.identity(2), streams=streams, steps=20_000, expected_length=1)
+    sampler.batch(
+        thetas,
+        Normaliser.identity(2),
+        streams=streams,
+        steps=20_000,
+        expected_length=1,
+        keep_observations=False,
+    )
     assert sum(rows) == 20_000
     assert max(rows) <= 2048
 
@@ -146,4 +161,11 @@ def test_a_diverged_step_names_the_member():
     thetas[41, policy.network.parameter_count - 1] = 8  # the one that lasts to the step that fails
     sampler = PopulationSampler(LastsAsActed(9, fails=7), policy, Workers(1), greedy=True)
     with pytest.raises(SimulationDiverged, match="group 1, member 41, step 7"):
-        sampler.batch(thetas, Normaliser.identity(2), streams=streams, steps=540, expected_length=9)
+        sampler.batch(
+            thetas,
+            Normaliser.identity(2),
+            streams=streams,
+            steps=540,
+            expected_length=9,
+            keep_observations=False,
+        )

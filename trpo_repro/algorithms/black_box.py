@@ -75,9 +75,10 @@ class BlackBox(ABC):
             streams=iteration_streams(self.seed, iteration),
             steps=self.steps,
             expected_length=float(arrays["expected_length"]),
+            keep_observations=(learns := iteration < self.normalise_generations),
         )
         sampled = time.perf_counter()
-        if iteration < self.normalise_generations:
+        if learns:
             normaliser = normaliser.updated(batch.observations)
         search = self._tell(arrays, members, values=batch.returns[1:])
         theta = self._thetas(arrays["theta"], search["mean"][None])[0]

@@ -142,9 +142,14 @@ class Vine:
     def _rollout_set(
         self, trunk: Trajectories, cost: float, *, iteration: int
     ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Choose trunk rows uniformly, as many as the rest of the budget will branch from."""
-        affordable = int(max(0, self.steps - len(trunk.rewards)) / cost)
-        count = max(1, min(affordable, len(trunk.rewards)))
+        """Choose trunk rows uniformly, as many as the rest of the budget will branch from.
+
+        Half of those planned at least: where episodes have become longer, the trunk may be all of
+        the budget and more, and a mean KL over a handful of states bounds nothing.
+        """
+        planned = (self.steps - self.trunk_steps) / cost
+        affordable = (self.steps - len(trunk.rewards)) / cost
+        count = max(1, min(int(max(affordable, planned / 2)), len(trunk.rewards)))
         rng = stream(self.seed, iteration, "rollout set")
         return np.sort(rng.choice(len(trunk.rewards), count, replace=False, shuffle=False))
 

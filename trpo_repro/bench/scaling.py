@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from trpo_repro.bench.iteration import Iteration, iterations
 from trpo_repro.config import RunConfig
+from trpo_repro.sampling import population
 from trpo_repro.sampling.grouping import ANY_TASK, GAMES
-from trpo_repro.settings import AtariTask, VineConfig
+from trpo_repro.settings import AtariTask, CemConfig, CmaConfig, VineConfig
 
 CORES = (16, 128, 1024)
 RANKS = (1, 2, 4, 8, 16)
@@ -47,7 +48,9 @@ class Kind:
         """Return the kind that a run of the paper's size belongs to."""
         games = isinstance(config.task, AtariTask)
         names = (f"task={config.task_label()}", f"algo={config.algo.name}", "scale=paper")
-        groups = GAMES.most if games else ANY_TASK.most
+        searches = isinstance(config.algo, CemConfig | CmaConfig)
+        robots = population.GROUPING if searches else ANY_TASK
+        groups = GAMES.most if games else robots.most
         label = f"{config.task_label()} {config.algo.name}"
         trunk = config.algo.trunk_steps if isinstance(config.algo, VineConfig) else 0
         return Kind(label, names, config.iterations, config.steps_per_iter, groups, trunk)

@@ -34,7 +34,7 @@ class CovarianceMatrixAdaptation:
     diagonal: bool
     seed: int
     _at_hand: tuple[Floats, Any] | None = field(default=None, repr=False)
-    _asked: list[Floats] = field(default_factory=list, repr=False)
+    _asked: tuple[Any, list[Floats]] | None = field(default=None, repr=False)
 
     def ask(self, start: Floats, history: Floats) -> Floats:
         """Return the (population, P) samples of the generation after `history`.
@@ -45,14 +45,15 @@ class CovarianceMatrixAdaptation:
         """
         strategy = self._after(start, history)
         samples = np.asarray(strategy.ask())
-        self._asked = list(samples)
+        self._at_hand = None  # having drawn, it is no longer what `history` leads to
+        self._asked = (strategy, list(samples))
         return samples
 
     def tell(self, history: Floats, values: Floats) -> tuple[Floats, Floats]:
         """Return the longer history, and the (P,) mean that it leads to."""
-        assert self._at_hand is not None, "ask comes first"
-        strategy = self._at_hand[1]
-        strategy.tell(self._asked, (-values).tolist())  # the package minimises
+        assert self._asked is not None, "ask comes first"
+        strategy, samples = self._asked
+        strategy.tell(samples, (-values).tolist())  # the package minimises
         longer = np.concatenate([history, values[None]])
         self._at_hand = (longer, strategy)
         return longer, np.asarray(strategy.mean, dtype=np.float64)
@@ -64,7 +65,6 @@ class CovarianceMatrixAdaptation:
         strategy = self._new(start)
         for values in history:
             strategy.tell(strategy.ask(), (-values).tolist())
-        self._at_hand = (history, strategy)
         return strategy
 
     def _new(self, start: Floats) -> Any:

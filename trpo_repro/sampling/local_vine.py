@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trpo_repro.errors import ConfigError
+from trpo_repro.errors import RunFailed
 from trpo_repro.parallel import Forks
 from trpo_repro.sampling.normaliser import Normaliser
 from trpo_repro.sampling.single_path import GroupTask, Sampler
@@ -96,7 +96,7 @@ class LocalVineSampler:
             states: How many states to branch from, about.
 
         Raises:
-            ConfigError: Chance has chosen no state at all.
+            RunFailed: Chance has chosen no state at all.
         """
         share = min(states / trunk_steps, 1.0)
         tasks = [
@@ -107,7 +107,7 @@ class LocalVineSampler:
         run = self.forks.map if self.forks else lambda tasks: [self.grow(task) for task in tasks]
         vines = self.trunk.workers.collect(Vines, run, tasks=tasks)
         if not len(vines.chosen):
-            raise ConfigError(
+            raise RunFailed(
                 f"none of {len(vines.trunk.rewards)} states was chosen to branch from",
                 where="steps_per_iter",
                 fix="raise it, or lower algo.rollout_length",

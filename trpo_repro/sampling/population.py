@@ -34,7 +34,8 @@ class PopulationBatch:
         returns: (M,) float64, each member's mean return of an episode.
         episodes: (M,) int64, episodes that each played.
         steps: (M,) int64, control steps that each took.
-        observations: (N, D) float32, every observation of every member, raw, in no useful order.
+        observations: (N, D) float32, every observation of every member, raw, in no useful order;
+            none where they were not to be kept.
     """
 
     returns: Floats
@@ -89,6 +90,7 @@ class PopulationSampler:
         streams: Streams,
         steps: int,
         expected_length: float,
+        keep_observations: bool,
     ) -> PopulationBatch:
         """Let the (M, P) `thetas` play for about `steps` control steps, all of them together.
 
@@ -100,15 +102,16 @@ class PopulationSampler:
             steps: Control steps to take, about.
             expected_length: Mean length of an episode in the batch before; 0 if there was none,
                 and then episodes count as full ones.
+            keep_observations: Return what was seen; else none.
         """
         length = expected_length or self.simulator.horizon
         count = max(round(steps / length), len(thetas))
-        # In rounds, so that each group has about as many of every member, and none those of the
-        # few alone whose episodes are long.
+        # In rounds: where members play many episodes, each group has some of every member, and none
+        # is left with the few whose episodes are long.
         members = np.arange(count) % len(thetas)
         groups = max(GROUPING.groups(count), math.ceil(count / GROUPING.widest))
         tasks = [
-            PopulationTask(thetas, normaliser, streams, group, own)
+            PopulationTask(thetas, normaliser, streams, group, own, keep_observations)
             for group, own in enumerate(np.array_split(members, groups))
         ]
         run = self.forks.map if self.forks else partial(self.workers.map, self.sample_group)
@@ -134,7 +137,7 @@ class PopulationSampler:
         states = simulator.reset(count, task.streams("reset", task.group))
         playing = np.arange(count)
         act = self.policy.actors(task.thetas[task.members], greedy=self.greedy)
-        seen: list[NDArray[np.float32]] = []
+        seen = [np.empty((0, simulator.observation_size), np.float32)]
         for step in range(simulator.horizon):
             if step % NOISE_STEPS == 0:
                 noise = self.policy.distribution.noise(noise_stream, (NOISE_STEPS, len(playing)))
@@ -142,7 +145,8 @@ class PopulationSampler:
             actions = act(task.normaliser(observations), noise[step % NOISE_STEPS, : len(playing)])
             states, rewards, terminated = simulator.step(states, actions)
             require_finite(rewards, [observations], place=partial(_place, task, playing, step))
-            seen.append(observations)
+            if task.keep_observations:
+                seen.append(observations)
             returns[playing] += rewards
             if terminated.any():
                 lengths[playing[terminated]] = step + 1
@@ -163,6 +167,7 @@ class PopulationTask:
         streams: Random streams of the batch.
         group: The group's number in the batch.
         members: (E,) int64, whose each of its episodes is.
+        keep_observations: Return what was seen.
     """
 
     thetas: NDArray[np.float32]
@@ -170,6 +175,7 @@ class PopulationTask:
     streams: Streams
     group: int
     members: NDArray[np.int64]
+    keep_observations: bool
 
 
 def _place(task: PopulationTask, playing: NDArray[np.int64], step: int, row: int) -> str:
