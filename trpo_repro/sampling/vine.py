@@ -70,7 +70,8 @@ class VineSampler:
         rollout_length: L, steps of a rollout, the first action's included.
         discount: γ.
         proposal: q.
-        common_random_numbers: Whether a state's rollouts share their noise.
+        common_random_numbers: Whether a state's rollouts share the noise of their actions. What a
+            simulator draws by itself comes with the state, and they share it in any case.
         reward_bound: Rewards count for so much at most, either way.
         forks: Processes that groups run on instead of threads.
     """

@@ -20,9 +20,9 @@ def progress(run: StoredRun) -> float:
 
 
 def iterations_to_near_maximum(run: StoredRun) -> float:
-    """Return the first iteration of cart-pole near the maximum; all of them where there is none."""
+    """Return how many iterations bring cart-pole near the maximum; all of them where none does."""
     reached = np.flatnonzero(run.score >= NEAR_MAXIMUM)
-    return float(reached[0] if len(reached) else len(run.score))
+    return float(reached[0] + 1 if len(reached) else len(run.score))
 
 
 def area(run: StoredRun) -> float:
