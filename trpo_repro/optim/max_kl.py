@@ -94,7 +94,12 @@ class _Problem:
         return kl
 
     def solve(self, working: NDArray[np.int64], start: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the best d under the constraints of the `working` states."""
+        """Return the best d under the constraints of the `working` states.
+
+        Whether the solver ends content is not asked (on cart-pole it does): the line search that
+        follows looks at bound and gain itself, and takes any step that keeps the one and has some
+        of the other.
+        """
         # Here, so that other algorithms need not wait for it at their start.
         from scipy.optimize import minimize
 
