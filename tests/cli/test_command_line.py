@@ -10,18 +10,10 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import environment, trpo
+from stored_runs import outcome
 
 from trpo_repro.cli import arguments
 from trpo_repro.cli import main as main_module
-from trpo_repro.cli.main import main
-
-
-def outcome(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Return exit code and output of the command line, run in this process."""
-    with pytest.raises(SystemExit) as caught:
-        main(list(words))
-    out, err = capsys.readouterr()
-    return int(caught.value.code or 0), out, err
 
 
 @pytest.mark.parametrize("words", [[], ["--help"]])

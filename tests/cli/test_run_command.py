@@ -29,8 +29,8 @@ from cli_helpers import (
     trpo,
     wait_until,
 )
+from stored_runs import outcome
 
-from trpo_repro.cli.main import main
 from trpo_repro.cli.reporter import summary
 from trpo_repro.runner.loop import execute
 from trpo_repro.runner.run_folder import RunFolder, read_json
@@ -46,14 +46,6 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict[str
     config = config_in(tmp_path_factory.mktemp("golden"), TINY)
     execute(config, SilentReporter())
     return essence(RunFolder.of(config))
-
-
-def outcome(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Return exit code and output of the command line, run in this process."""
-    with pytest.raises(SystemExit) as caught:
-        main(list(words))
-    out, err = capsys.readouterr()
-    return int(caught.value.code or 0), out, err
 
 
 def test_run_prints_where_how_far_and_done(tmp_path: Path, golden: object) -> None:
