@@ -142,7 +142,10 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     known |= choices.keys()
     for override in parsed:
         _check_key(override, known)
-    composed = _with_values(composed, [o for o in parsed if o.key_or_group not in choices])
+    usual, composed = (
+        composed,
+        _with_values(composed, [o for o in parsed if o.key_or_group not in choices]),
+    )
     try:
         _check_scale(composed)
         container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
@@ -152,10 +155,9 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
     # A shell leaves the ~ of results_dir=~/mine as it is.
     container["results_dir"] = os.path.expanduser(str(container["results_dir"]))
     config = parse({str(key): value for key, value in container.items()})
-    idle = without_use(config)
-    for key in (override.key_or_group for override in parsed):
-        if key in idle:
-            raise ConfigError(f"'{key}' does nothing with {idle[key]}", fix="take it out")
+    for key, because in without_use(config).items():
+        if OmegaConf.select(composed, key) != OmegaConf.select(usual, key):
+            raise ConfigError(f"'{key}' does nothing with {because}", fix="take it out")
     if isinstance(config.policy, PixelPolicyConfig):
         convolutions(config.policy)  # refuses what does not fit
     return config
