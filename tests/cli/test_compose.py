@@ -122,27 +122,6 @@ def test_wrong_command_line_exits_2_with_one_line_and_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("because", "key", "value"),
-    [
-        ("algo=vine", "estimator.lambda_", "0.97"),
-        ("algo=cem", "estimator.discount", "0.9"),
-        ("algo=cma", "estimator.baseline", "mlp"),
-        ("algo.line_search=false", "algo.max_backtracks", "5"),
-        ("algo.line_search=false", "algo.line_search_shrink", "0.5"),
-        ("algo.proposal=all", "algo.rollouts_per_state", "8"),
-    ],
-)
-def test_setting_that_a_run_leaves_alone_is_refused(because: str, key: str, value: str) -> None:
-    """It would make another run of the same numbers."""
-    words = ["algo=vine", because] if key == "algo.rollouts_per_state" else [because]
-    assert (
-        problem(*words, f"{key}={value}")
-        == f"'{key}' does nothing with {because}; fix: take it out"
-    )
-    run_config(words)
-
-
 def test_overrides_reach_the_configuration() -> None:
     config = run_config(
         ["task=hopper", "seed=3", "algo.stepsize=0.03", "policy.hidden_sizes=[8,9]", "threads=2"]

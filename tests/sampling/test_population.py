@@ -115,20 +115,24 @@ def test_more_episodes_of_a_member_judge_it_together():
     assert np.corrcoef(few.returns, many.returns)[0, 1] > 0.9
 
 
-def test_episodes_go_to_those_that_played_them():
-    """Members whose policies last for known times, whatever group their episodes fall into."""
-    policy = Policy(2, ActionSpace("continuous", (1,)), hidden_sizes=[], initial_std=1.0)
-    thetas = np.zeros((7, policy.parameter_count), np.float32)
-    thetas[:, policy.network.parameter_count - 1] = np.arange(7)  # the bias: acts by its number
-    sampler = PopulationSampler(LastsAsActed(9), policy, Workers(1), greedy=True)
-    batch = sampler.batch(
+def lasting(biases, simulator, *, steps, expected_length):
+    """Let members play that act by their numbers, whatever they see."""
+    policy = Policy(2, simulator.actions, hidden_sizes=[], initial_std=1.0)
+    thetas = np.zeros((len(biases), policy.parameter_count), np.float32)
+    thetas[:, policy.network.parameter_count - 1] = biases
+    return PopulationSampler(simulator, policy, Workers(1), greedy=True).batch(
         thetas,
         Normaliser.identity(2),
         streams=streams,
-        steps=450,
-        expected_length=4.5,
+        steps=steps,
+        expected_length=expected_length,
         keep_observations=True,
     )
+
+
+def test_episodes_go_to_those_that_played_them():
+    """Members whose policies last for known times, whatever group their episodes fall into."""
+    batch = lasting(np.arange(7), LastsAsActed(9), steps=450, expected_length=4.5)
     assert batch.episodes.tolist() == [15, 15, 14, 14, 14, 14, 14]  # in four groups of 25
     assert batch.returns.tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert batch.steps.tolist() == (batch.episodes * np.arange(1, 8)).tolist()
@@ -137,35 +141,15 @@ def test_episodes_go_to_those_that_played_them():
 
 def test_no_group_has_more_rows_than_memory_is_meant_for():
     """A row may be a whole Gymnasium environment."""
-    policy = Policy(2, ActionSpace("continuous", (1,)), hidden_sizes=[], initial_std=1.0)
-    thetas = np.zeros((7, policy.parameter_count), np.float32)
     simulator, rows = LastsAsActed(9), []
     simulator.reset = lambda count, rng: rows.append(count) or Counting.reset(simulator, count, rng)
-    sampler = PopulationSampler(simulator, policy, Workers(1), greedy=True)
-    sampler.batch(
-        thetas,
-        Normaliser.identity(2),
-        streams=streams,
-        steps=20_000,
-        expected_length=1,
-        keep_observations=False,
-    )
+    lasting(np.zeros(7), simulator, steps=20_000, expected_length=1)
     assert sum(rows) == 20_000
     assert max(rows) <= 2048
 
 
 def test_a_diverged_step_names_the_member():
-    policy = Policy(2, ActionSpace("continuous", (1,)), hidden_sizes=[], initial_std=1.0)
-    thetas = np.zeros((60, policy.parameter_count), np.float32)
-    thetas[:, policy.network.parameter_count - 1] = np.arange(60) % 7
-    thetas[41, policy.network.parameter_count - 1] = 8  # the one that lasts to the step that fails
-    sampler = PopulationSampler(LastsAsActed(9, fails=7), policy, Workers(1), greedy=True)
+    biases = np.arange(60) % 7
+    biases[41] = 8  # the one that lasts to the step that fails
     with pytest.raises(SimulationDiverged, match="group 1, member 41, step 7"):
-        sampler.batch(
-            thetas,
-            Normaliser.identity(2),
-            streams=streams,
-            steps=540,
-            expected_length=9,
-            keep_observations=False,
-        )
+        lasting(biases, LastsAsActed(9, fails=7), steps=540, expected_length=9)

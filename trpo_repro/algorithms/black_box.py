@@ -67,7 +67,7 @@ class BlackBox(ABC):
         """Play one generation and move the search."""
         began = time.perf_counter()
         normaliser = Normaliser.from_arrays(arrays)
-        members = self._ask(arrays, iteration)
+        members, learns = self._ask(arrays, iteration), iteration < self.normalise_generations
         asked = time.perf_counter()
         batch = self.sampler.batch(
             self._thetas(arrays["theta"], np.vstack([arrays["mean"], members])),
@@ -75,7 +75,7 @@ class BlackBox(ABC):
             streams=iteration_streams(self.seed, iteration),
             steps=self.steps,
             expected_length=float(arrays["expected_length"]),
-            keep_observations=(learns := iteration < self.normalise_generations),
+            keep_observations=learns,
         )
         sampled = time.perf_counter()
         if learns:

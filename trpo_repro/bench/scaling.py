@@ -46,14 +46,13 @@ class Kind:
     @staticmethod
     def of(config: RunConfig) -> Kind:
         """Return the kind that a run of the paper's size belongs to."""
-        games = isinstance(config.task, AtariTask)
         names = (f"task={config.task_label()}", f"algo={config.algo.name}", "scale=paper")
-        searches = isinstance(config.algo, CemConfig | CmaConfig)
-        robots = population.GROUPING if searches else ANY_TASK
-        groups = GAMES.most if games else robots.most
+        grouping = GAMES if isinstance(config.task, AtariTask) else ANY_TASK
+        if isinstance(config.algo, CemConfig | CmaConfig):
+            grouping = population.GROUPING
         label = f"{config.task_label()} {config.algo.name}"
         trunk = config.algo.trunk_steps if isinstance(config.algo, VineConfig) else 0
-        return Kind(label, names, config.iterations, config.steps_per_iter, groups, trunk)
+        return Kind(label, names, config.iterations, config.steps_per_iter, grouping.most, trunk)
 
     def in_iterations_of(self, steps: int) -> list[str]:
         """Return what composes a run that is like these but for smaller iterations."""

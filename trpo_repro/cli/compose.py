@@ -137,15 +137,12 @@ def _checked(parsed: Sequence[Override]) -> RunConfig:
             raise ConfigError(
                 f"unknown {kind} {name!r}" + suggestion(name, choices[override.key_or_group])
             )
-    composed = _composed(tuple(o.input_line or "" for o in chosen), config_folder())
-    known = {name for name in leaves(composed) if not name.startswith("task.sizes.")}
+    usual = _composed(tuple(o.input_line or "" for o in chosen), config_folder())
+    known = {name for name in leaves(usual) if not name.startswith("task.sizes.")}
     known |= choices.keys()
     for override in parsed:
         _check_key(override, known)
-    usual, composed = (
-        composed,
-        _with_values(composed, [o for o in parsed if o.key_or_group not in choices]),
-    )
+    composed = _with_values(usual, [o for o in parsed if o.key_or_group not in choices])
     try:
         _check_scale(composed)
         container = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)

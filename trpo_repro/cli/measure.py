@@ -13,6 +13,7 @@ from rich.console import Console
 from trpo_repro.cli.compose import run_config
 from trpo_repro.cli.output import make_folder, write_files
 from trpo_repro.cli.overrides import quoted
+from trpo_repro.config import RunConfig
 from trpo_repro.errors import ConfigError
 from trpo_repro.measurements.chance import chance
 from trpo_repro.measurements.products import products
@@ -88,13 +89,13 @@ def _variance(results: Path) -> list[Row]:
             policies["trained"] = load_policy(folder.policy, sampler)
         for name, arrays in policies.items():
             found = variance(f"{task}, {name} policy", sampler, arrays=arrays)
-            rows += found if name == "untrained" else [_of(folder, row, results) for row in found]
+            rows += found if name == "untrained" else [_of(folder, row, config) for row in found]
     return rows
 
 
-def _of(folder: RunFolder, row: Row, results: Path) -> Row:
+def _of(folder: RunFolder, row: Row, config: RunConfig) -> Row:
     """Return the row with the run whose policy it was measured at."""
-    run = folder.path.relative_to(results.expanduser()).as_posix()
+    run = folder.path.relative_to(config.results_dir).as_posix()
     sha256 = policy_sha256(folder.path)
     return dataclasses.replace(row, run=run, policy_sha256=sha256 or "")
 

@@ -1,4 +1,4 @@
-"""Which settings of the estimator each algorithm uses: those that move its numbers."""
+"""Settings that a run leaves alone: they move none of its numbers, and are refused."""
 
 import dataclasses
 from typing import Any
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from trpo_repro.cli.compose import run_config
-from trpo_repro.config import without_use
+from trpo_repro.cli.list import settings
+from trpo_repro.config import plain, without_use
+from trpo_repro.errors import ConfigError
 from trpo_repro.runner.build import build_algorithm
 from trpo_repro.settings import ALGORITHM_CONFIGS
 
@@ -30,3 +32,24 @@ def after_three_iterations(algo: str, **settings: Any) -> np.ndarray:
     for iteration in range(3):  # the baseline of the first one is zero
         arrays, _ = algorithm.iterate(arrays, iteration)
     return arrays["theta"]
+
+
+@pytest.mark.parametrize(
+    ("because", "key", "value"),
+    [
+        ("algo=vine", "estimator.lambda_", "0.97"),
+        ("algo=cem", "estimator.discount", "0.9"),
+        ("algo=cma", "estimator.baseline", "mlp"),
+        ("algo.line_search=false", "algo.max_backtracks", "5"),
+        ("algo.line_search=false", "algo.line_search_shrink", "0.5"),
+        ("algo.proposal=all", "algo.rollouts_per_state", "8"),
+    ],
+)
+def test_setting_that_a_run_leaves_alone_is_refused(because: str, key: str, value: str) -> None:
+    """It would make another run of the same numbers."""
+    words = ["algo=vine", because] if key == "algo.rollouts_per_state" else [because]
+    with pytest.raises(ConfigError) as caught:
+        run_config([*words, f"{key}={value}"])
+    assert str(caught.value) == f"'{key}' does nothing with {because}; fix: take it out"
+    usual = dict(settings(plain(run_config(words))))[key]
+    run_config([*words, f"{key}={usual}"])  # as `list` shows it
