@@ -96,14 +96,14 @@ class Ranks:
             yield
         except Exception as error:
             self._announce(_told(error))
-            if not _store_outlives_rank_0():
-                self._missing()  # gives the others the time to read it
             raise
         except BaseException as stop:  # a signal, to all ranks or because one of them died
             self._announce("")
             if dead := self._missing():
                 raise self._death(dead) from stop
             raise
+        finally:
+            self._read_no_more()
         dist.destroy_process_group()
 
     def gathered(self, compute: Callable[[], Arrays]) -> list[dict[str, NDArray[Any]]]:
@@ -191,6 +191,18 @@ class Ranks:
             return [r for r in range(self.count) if not self._store.check([f"left/{r}"])]
         except RuntimeError:  # the store is gone: torchrun keeps it, or else rank 0
             return [] if _store_outlives_rank_0() else [0]
+
+    def _read_no_more(self) -> None:
+        """Say that this rank reads nothing more; who keeps what is read waits for all to say so."""
+        if _store_outlives_rank_0():
+            return
+        with suppress(RuntimeError):  # rank 0 died, and with it what it kept
+            self._store.set(f"read/{self.rank}", "")
+            deadline = time.monotonic() + (0 if self.rank else PATIENCE)
+            while time.monotonic() < deadline:
+                if self._store.check([f"read/{rank}" for rank in range(self.count)]):
+                    return
+                time.sleep(0.05)
 
     def _lost(self) -> TrpoError:
         """Return why the connection broke: a rank failed, was stopped, or died."""

@@ -23,6 +23,7 @@ from cli_helpers import (
     trpo,
     wait_until,
 )
+from rank_processes import free_port
 
 from trpo_repro.errors import SimulationDiverged
 from trpo_repro.ranks import Ranks
@@ -41,6 +42,31 @@ CASES = {
     "game": ("task=space_invaders", "scale=smoke", "task.horizon=100", "steps_per_iter=600"),
     "vine on a game": ("task=space_invaders", "algo=vine", "scale=smoke", "task.horizon=100"),
 }
+
+ONE_RANK_FAILS = """
+import sys, time
+from trpo_repro.errors import ConfigError, TrpoError
+from trpo_repro.ranks import Ranks
+
+class SlowStore:
+    def __init__(self, store):
+        self.store = store
+
+    def __getattr__(self, name):
+        time.sleep(0.3)
+        return getattr(self.store, name)
+
+rank, slow = map(int, sys.argv[1:])
+ranks = Ranks(rank, 2)
+try:
+    with ranks.connected():
+        if rank != slow:
+            raise ConfigError("not so")
+        ranks._store = SlowStore(ranks._store)
+        ranks.gathered(dict)
+except TrpoError as error:
+    print(f"{type(error).__name__}: {error.what}, {'silent' if ranks.silent else 'aloud'}")
+"""
 
 
 def together(count: int, cases: list[Any], folder: Path) -> list[list[dict[str, Any]]]:
@@ -114,6 +140,24 @@ def test_what_stops_rank_0_stops_all_and_is_told_once(tmp_path: Path) -> None:
     assert [rank["code"] for rank in case] == [2, 2], case
     assert case[0]["err"].startswith("error: the results folder is not a folder")
     assert case[1]["err"] == ""
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_what_stops_a_rank_reaches_another_that_is_slow_to_read_it(slow: int) -> None:
+    variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", ONE_RANK_FAILS, str(rank), str(slow)],
+            env=environment(**variables, RANK=str(rank), WORLD_SIZE="2"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    said = [process.communicate(timeout=120) for process in ranks]
+    assert said[slow] == ("ConfigError: not so, silent\n", ""), said
+    assert said[1 - slow] == ("ConfigError: not so, aloud\n", ""), said
 
 
 def test_sweeps_are_not_for_torchrun(tmp_path: Path) -> None:
