@@ -168,7 +168,7 @@ class CmaConfig:
     """Settings of `algo=cma`."""
 
     name: str
-    population: Several
+    population: Annotated[int, Range(at_least=3, at_most=10**9)]  # with 2 the package `cma` fails
     initial_std: Positive
     diagonal: bool
     normalise_generations: Count

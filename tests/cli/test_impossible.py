@@ -27,6 +27,7 @@ IMPOSSIBLE = [
     (("task=hopper", "task.frame_skip=1000000000"), "task.frame_skip must be >= 1 and <= 1000"),
     (("algo=cem", "algo.population=1000000000000000000"), "algo.population must be >= 2 and <="),
     (("algo=cem", "algo.population=1000000000"), "fix: choose a smaller algo.population"),
+    (("algo=cma", "algo.population=2"), "algo.population must be >= 3"),
     (("algo=cma", "algo.population=1000000000"), "fix: choose a smaller algo.population"),
     (("algo=cma", "algo.diagonal=false", "policy.hidden_sizes=[150,150]"), "algo.diagonal=true"),
     (

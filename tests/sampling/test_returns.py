@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trpo_repro.errors import RunFailed
 from trpo_repro.sampling.returns import advantages_and_returns, discounted_sums, standardised
 from trpo_repro.types import Trajectories
 
@@ -166,6 +167,11 @@ def test_standardised_numbers_have_mean_zero_and_deviation_one():
 def test_standardised_constants_are_zeros(constant):
     # The mean of 1000 times 0.1 is not 0.1 in floating point: what is left is rounding.
     assert not standardised(np.full(1000, constant)).any()
+
+
+def test_numbers_too_large_to_standardise_are_an_error_not_zeros():
+    with pytest.raises(RunFailed, match="as large as 2e\\+200: the baseline has diverged"):
+        standardised(np.array([1e200, -2e200, 0.0]))
 
 
 def test_standardising_hides_no_number_that_is_none():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trpo_repro.errors import RunFailed
 from trpo_repro.types import Floats, Trajectories
 
 
@@ -78,9 +79,20 @@ def advantages_and_returns(
 
 
 def standardised(values: Floats) -> NDArray[Any]:
-    """Return `values` with mean 0 and standard deviation 1; constant ones become zeros."""
+    """Return `values` with mean 0 and standard deviation 1; constant ones become zeros.
+
+    Raises:
+        RunFailed: Their squares are beyond floating point, so that all would become zeros.
+    """
     if values.max() == values.min():  # their spread is rounding at most
         return np.zeros_like(values)
     centred: NDArray[Any] = values - values.mean()
-    centred /= values.std()
+    with np.errstate(over="ignore"):
+        deviation = values.std()
+    if np.isinf(deviation):
+        raise RunFailed(
+            f"the advantages are as large as {np.abs(values).max():.1g}: the baseline has diverged",
+            fix="use a longer task.horizon or a smaller estimator.discount",
+        )
+    centred /= deviation
     return centred
