@@ -92,7 +92,7 @@ def standardised(values: Floats) -> NDArray[Any]:
     if np.isinf(deviation):
         raise RunFailed(
             f"the advantages are as large as {np.abs(values).max():.1g}: the baseline has diverged",
-            fix="use a longer task.horizon or a smaller estimator.discount",
+            fix="use a longer task.horizon or estimator.baseline=none",
         )
     centred /= deviation
     return centred
